@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reel::gen {
+
+struct Size {
+  int width = 0;
+  int height = 0;
+  bool operator==(const Size&) const = default;
+};
+
+/// What a model takes and makes, its defaults and limits.
+struct Description {
+  std::string model;          // served name
+  std::string model_path;     // as given
+  std::string pipeline;       // "WanPipeline"
+  std::string task;           // "T2V", "I2V", "TI2V"
+  std::string dit_precision;  // "bf16"
+  std::string vae_precision;
+  std::string device;  // "cpu", "cuda:0"
+  int num_gpus = 0;
+
+  Size size;                // default
+  std::vector<Size> sizes;  // the published ones; others are possible
+  int size_multiple = 16;   // of width and height, pixels
+  int max_pixels = 0;       // of one frame; 0: no limit known
+  int num_frames = 81;      // default
+  int max_frames = 0;       // 0: no limit known
+  int fps = 16;
+  int num_inference_steps = 50;
+  double guidance_scale = 5;
+  std::optional<double> guidance_scale_2;  // default of the low-noise expert; none: one expert
+  std::optional<double> boundary_ratio;
+  double flow_shift = 3;
+  int max_sequence_length = 512;
+  std::string negative_prompt;
+};
+
+}  // namespace reel::gen

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reel::gen {
+
+/// A video as it was asked for. What is absent is decided by Generator::check.
+/// A still image is a video of one frame.
+struct VideoRequest {
+  std::string prompt;
+  std::optional<std::string> negative_prompt;  // "" means empty, absent means the model's own
+  std::optional<int> width, height;            // pixels
+  std::optional<int> num_frames;
+  std::optional<double> seconds;  // used when num_frames is absent
+  std::optional<int> fps;
+  int num_outputs = 1;
+  std::vector<uint64_t> seeds;  // empty: random; one: seed + i for output i; else one an output
+  std::string generator_device = "cpu";  // whose random numbers: "cpu" or "cuda"
+  std::optional<int> num_inference_steps;
+  std::optional<double> guidance_scale;
+  std::optional<double> guidance_scale_2;  // of the low-noise expert
+  std::optional<double> flow_shift;
+  std::optional<double> boundary_ratio;
+  std::optional<int> max_sequence_length;  // tokens of a prompt
+};
+
+/// What will really be made: nothing left to decide, so that a resumed job never reads a
+/// default again. This is what is stored with a job.
+struct ResolvedRequest {
+  std::string prompt;
+  std::string negative_prompt;
+  int width = 0, height = 0;  // pixels, multiples the model can do
+  int num_frames = 0;         // 4k + 1
+  int fps = 0;
+  std::vector<uint64_t> seeds;  // one an output
+  std::string generator_device;
+  int num_inference_steps = 0;
+  double guidance_scale = 0;
+  double guidance_scale_2 = 0;
+  double flow_shift = 0;
+  std::optional<double> boundary_ratio;  // none: one expert for all steps
+  int max_sequence_length = 0;
+
+  int num_outputs() const { return static_cast<int>(seeds.size()); }
+  double seconds() const { return static_cast<double>(num_frames) / fps; }
+};
+
+}  // namespace reel::gen

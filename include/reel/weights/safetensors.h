@@ -1,0 +1,52 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace reel::weights {
+
+/// One tensor's entry in a safetensors header.
+struct TensorInfo {
+  at::ScalarType dtype = at::kFloat;
+  std::vector<int64_t> shape;
+  uint64_t offset = 0;  // of its first byte in the file
+  uint64_t bytes = 0;
+};
+
+/// A memory-mapped safetensors file.
+///
+/// The header is trusted in nothing: its length, JSON, dtypes, shapes (overflow), offsets
+/// (overlaps, holes, end of file) and duplicate names are checked before anything is allocated.
+class SafetensorsFile {
+ public:
+  /// Throws Error(BadModel) naming file and tensor.
+  explicit SafetensorsFile(const std::filesystem::path& path);
+  ~SafetensorsFile();
+  SafetensorsFile(SafetensorsFile&&) noexcept;
+  SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
+
+  const std::filesystem::path& path() const;
+  const std::map<std::string, TensorInfo>& tensors() const;
+  const std::map<std::string, std::string>& metadata() const;
+
+  /// A view of the mapping, which it keeps alive: no copy, read only by convention.
+  /// Throws Error(BadModel) if there is none of that name.
+  at::Tensor tensor(const std::string& name) const;
+
+ private:
+  struct Mapping;
+  std::shared_ptr<Mapping> mapping_;
+};
+
+/// Writes contiguous CPU copies of `tensors` to `path`, through a temporary name beside it.
+/// Throws Error(StorageFull) or Error(Internal); nothing half-written stays.
+void write_safetensors(const std::filesystem::path& path,
+                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace reel::weights
