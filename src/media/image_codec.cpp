@@ -1,0 +1,109 @@
+#include "reel/media/image_codec.h"
+
+#include <fmt/format.h>
+
+#include "libav.h"
+#include "reel/base/error.h"
+
+extern "C" {
+#include <libavutil/opt.h>
+}
+
+namespace reel::media {
+namespace {
+
+const char* encoder_name(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::Png:
+      return "png";
+    case ImageFormat::Jpeg:
+      return "mjpeg";
+    case ImageFormat::Webp:
+      break;
+  }
+  return "libwebp";
+}
+
+AVPixelFormat pixel_format(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::Png:
+      return AV_PIX_FMT_RGB24;
+    case ImageFormat::Jpeg:
+      return AV_PIX_FMT_YUVJ444P;
+    case ImageFormat::Webp:
+      break;
+  }
+  return AV_PIX_FMT_YUV420P;
+}
+
+}  // namespace
+
+ImageFormat parse_image_format(std::string_view name, const std::string& param) {
+  if (name == "png") return ImageFormat::Png;
+  if (name == "jpeg" || name == "jpg") return ImageFormat::Jpeg;
+  if (name == "webp") return ImageFormat::Webp;
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("{}: expected png, jpeg or webp, got '{}'", param, name), param);
+}
+
+std::string_view extension(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::Png:
+      return "png";
+    case ImageFormat::Jpeg:
+      return "jpg";
+    case ImageFormat::Webp:
+      break;
+  }
+  return "webp";
+}
+
+std::string_view content_type(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::Png:
+      return "image/png";
+    case ImageFormat::Jpeg:
+      return "image/jpeg";
+    case ImageFormat::Webp:
+      break;
+  }
+  return "image/webp";
+}
+
+std::string encode_image(const gen::Image& image, ImageFormat format, int quality) {
+  const char* name = encoder_name(format);
+  const AVCodec* codec = avcodec_find_encoder_by_name(name);
+  if (codec == nullptr) {
+    throw Error(ErrorCode::Unsupported,
+                fmt::format("output_format: this FFmpeg has no encoder {}", name), "output_format");
+  }
+  const auto pixels = pixel_format(format);
+  CodecPtr encoder(avcodec_alloc_context3(codec));
+  encoder->width = image.width;
+  encoder->height = image.height;
+  encoder->pix_fmt = pixels;
+  encoder->time_base = {1, 1};
+  encoder->thread_count = 1;
+  if (format == ImageFormat::Jpeg) {  // 2 is best, 31 worst
+    encoder->flags |= AV_CODEC_FLAG_QSCALE;
+    encoder->global_quality = FF_QP2LAMBDA * (2 + (100 - quality) * 29 / 100);
+  } else if (format == ImageFormat::Webp) {
+    av_opt_set_double(encoder->priv_data, "quality", quality, 0);
+  }
+  check(avcodec_open2(encoder.get(), codec, nullptr), name);
+
+  const auto frame = make_frame(image.width, image.height, pixels);
+  const auto converter =
+      make_converter(image.width, image.height, pixels, format == ImageFormat::Jpeg);
+  convert(converter.get(), image.rgb.data(), image.width, image.height, frame.get());
+  frame->pts = 0;
+  frame->quality = encoder->global_quality;
+
+  const PacketPtr packet(av_packet_alloc());
+  check(avcodec_send_frame(encoder.get(), frame.get()), name);
+  check(avcodec_send_frame(encoder.get(), nullptr), name);
+  check(avcodec_receive_packet(encoder.get(), packet.get()), name);
+  return {reinterpret_cast<const char*>(packet->data), static_cast<size_t>(packet->size)};
+}
+
+}  // namespace reel::media

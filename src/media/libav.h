@@ -1,0 +1,37 @@
+#pragma once
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libswscale/swscale.h>
+}
+
+#include <memory>
+#include <string>
+
+namespace reel::media {
+
+struct Free {
+  void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
+  void operator()(AVFrame* p) const { av_frame_free(&p); }
+  void operator()(AVPacket* p) const { av_packet_free(&p); }
+  void operator()(SwsContext* p) const { sws_freeContext(p); }
+};
+using CodecPtr = std::unique_ptr<AVCodecContext, Free>;
+using FramePtr = std::unique_ptr<AVFrame, Free>;
+using PacketPtr = std::unique_ptr<AVPacket, Free>;
+using ScalerPtr = std::unique_ptr<SwsContext, Free>;
+
+/// Throws Error with FFmpeg's own words if `code` is an error: StorageFull for a full disk.
+int check(int code, const std::string& what);
+
+/// A frame with buffers of its own.
+FramePtr make_frame(int width, int height, AVPixelFormat format);
+
+/// RGB24 to `format` at the same size; BT.709 for the YUV formats, in the range given.
+ScalerPtr make_converter(int width, int height, AVPixelFormat format, bool full_range);
+
+/// Converts packed RGB rows into `frame`.
+void convert(SwsContext* converter, const uint8_t* rgb, int width, int height, AVFrame* frame);
+
+}  // namespace reel::media

@@ -1,0 +1,118 @@
+#include "reel/media/video_encoder.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "reel/base/error.h"
+
+namespace reel::media {
+namespace {
+
+gen::Frames test_frames(int first, int count, int width, int height) {
+  gen::Frames frames{count, width, height, {}};
+  for (int f = first; f < first + count; ++f) {
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        frames.rgb.push_back(static_cast<uint8_t>(x * 4));
+        frames.rgb.push_back(static_cast<uint8_t>(y * 4));
+        frames.rgb.push_back(static_cast<uint8_t>(f * 16));
+      }
+    }
+  }
+  return frames;
+}
+
+class VideoFile : public testing::Test {
+ protected:
+  ~VideoFile() override { std::filesystem::remove(path); }
+
+  void make(int width, int height, int frames, const VideoOptions& options = {}) {
+    VideoEncoder encoder(path, options);
+    encoder.begin({width, height, 16, frames});
+    encoder.write(test_frames(0, 1, width, height));
+    for (int f = 1; f < frames; f += 4) encoder.write(test_frames(f, 4, width, height));
+    encoder.finish();
+  }
+
+  std::string probe(const std::string& what) const {
+    const auto command = fmt::format(
+        "ffprobe -v error -count_frames -show_entries {} -of csv=p=0 '{}'", what, path.string());
+    std::string out;
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+    char line[512];
+    while (fgets(line, sizeof line, pipe.get()) != nullptr) out += line;
+    while (!out.empty() && out.back() == '\n') out.pop_back();
+    return out;
+  }
+
+  std::string bytes() const {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / fmt::format("reel-media-{}.mp4", getpid());
+};
+
+TEST_F(VideoFile, IsWhatFfprobeExpects) {
+  make(80, 48, 9, {.quality = 50, .metadata = {{"prompt", "a \"red\" ball; 球"}, {"seed", "7"}}});
+  EXPECT_EQ(probe("stream=codec_name,width,height,pix_fmt,r_frame_rate,nb_read_frames"),
+            "h264,80,48,yuv420p,16/1,9");
+  EXPECT_EQ(probe("format_tags=prompt"), "\"a \"\"red\"\" ball; 球\"");
+  EXPECT_EQ(probe("format_tags=seed"), "7");
+}
+
+TEST_F(VideoFile, CanBePlayedWhileItLoads) {
+  make(80, 48, 9);
+  const auto file = bytes();
+  EXPECT_LT(file.find("moov"), file.find("mdat"));
+}
+
+TEST_F(VideoFile, HasTheSameBytesForTheSameFrames) {
+  make(80, 48, 9);
+  const auto once = bytes();
+  make(80, 48, 9);
+  EXPECT_EQ(bytes(), once);
+}
+
+TEST_F(VideoFile, GrowsWithQuality) {
+  make(80, 48, 9, {.quality = 20, .metadata = {}});
+  const auto coarse = bytes().size();
+  make(80, 48, 9, {.quality = 95, .metadata = {}});
+  EXPECT_GT(bytes().size(), coarse);
+}
+
+TEST_F(VideoFile, MayBeOneFrame) {
+  make(32, 32, 1);
+  EXPECT_EQ(probe("stream=nb_read_frames"), "1");
+}
+
+TEST_F(VideoFile, RefusesOddSizesAndMissingFrames) {
+  VideoEncoder odd(path, {});
+  EXPECT_THROW(odd.begin({81, 48, 16, 1}), Error);
+
+  VideoEncoder encoder(path, {});
+  encoder.begin({80, 48, 16, 5});
+  encoder.write(test_frames(0, 1, 80, 48));
+  EXPECT_THROW(encoder.finish(), Error);
+}
+
+TEST(VideoEncoder, SaysThatTheDiskIsFull) {
+  VideoEncoder encoder("/dev/full", {.quality = 100, .metadata = {}});
+  try {
+    encoder.begin({256, 256, 16, 41});
+    encoder.write(test_frames(0, 41, 256, 256));
+    encoder.finish();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::StorageFull) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace reel::media
