@@ -21,6 +21,11 @@ if(Libtorch_FOUND AND NOT TARGET Libtorch::torch)
   set(_lib "${_site_packages}/torch/lib")
   set(_nvidia "${_site_packages}/nvidia")
   add_library(Libtorch::torch INTERFACE IMPORTED)
+  # The wheel's headers carry another fmt, whose compiled half nobody exports: ours goes first.
+  get_target_property(_fmt fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+  file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/fmt_first")
+  file(CREATE_LINK "${_fmt}/fmt" "${CMAKE_BINARY_DIR}/fmt_first/fmt" SYMBOLIC)
+  target_include_directories(Libtorch::torch SYSTEM INTERFACE "${CMAKE_BINARY_DIR}/fmt_first")
   target_include_directories(Libtorch::torch SYSTEM INTERFACE
     "${Libtorch_INCLUDE_DIR}" "${Libtorch_INCLUDE_DIR}/torch/csrc/api/include")
   if(EXISTS "${_nvidia}/cu13/include")
