@@ -58,5 +58,12 @@ def write_json(path, value, indent=None):
     path.write_text(json.dumps(value, ensure_ascii=False, indent=indent) + "\n", encoding="utf-8")
 
 
+def write_cases(path, head, cases):
+    """{"versions", head…, "cases": […]}, one case a line, ASCII only."""
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {"versions": versions(), **head}.items()]
+    rows = ",\n".join(json.dumps(case) for case in cases)
+    (GOLDENS / path).write_text("{\n" + ",\n".join(lines) + f',\n"cases": [\n{rows}\n]\n}}\n', encoding="ascii")
+
+
 def weights(module, prefix="w."):
     return {prefix + key: tensor for key, tensor in module.state_dict().items()}
