@@ -175,19 +175,18 @@ def mixtures(count, seed=3):
 
 
 def long_prompts():
-    sentences = corpus.sentences(60, seed=99)
+    sentences = corpus.sentences(20, seed=99)
     yield " ".join(sentences)
-    yield "一只红色的狐狸在雪地里慢慢行走。" * 60
-    yield "★ " * 600
+    yield "一只红色的狐狸在雪地里慢慢行走。" * 31
+    yield "★ " * 257
     yield "word " * 510 + "last two"
-    yield "word</s>" * 300
 
 
 def prompts():
     yield from WRITTEN
     yield from corpus.LINES
     yield from long_prompts()
-    yield from mixtures(60)
+    yield from mixtures(40)
 
 
 def dirty():

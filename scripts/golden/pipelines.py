@@ -17,8 +17,8 @@ NEGATIVE = "blurry, low quality, overexposed, static, subtitles"
 T2V = dict(
     prompt=PROMPT,
     negative_prompt=NEGATIVE,
-    width=80,
-    height=48,
+    width=64,
+    height=32,
     num_frames=9,
     num_inference_steps=6,
     guidance_scale=5.0,
@@ -134,7 +134,7 @@ def euler(pipe):
     pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
 
 
-A14B = {**T2V, "width": 64, "height": 80, "num_frames": 5, "num_inference_steps": 5, "guidance_scale": 4.0}
+A14B = {**T2V, "width": 48, "height": 80, "num_frames": 5, "num_inference_steps": 5, "guidance_scale": 4.0}
 A14B.update(guidance_scale_2=3.0, seed=77, max_sequence_length=77)
 TI2V = {**T2V, "width": 96, "height": 64, "num_frames": 5, "num_inference_steps": 4, "seed": 4_294_967_299}
 TI2V.update(max_sequence_length=96, negative_prompt="")
