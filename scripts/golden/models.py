@@ -22,7 +22,7 @@ TRANSFORMER_GAINS = {
     "attn2.to_v.weight": 1.5,
     "attn2.to_out.0.weight": 1.5,
 }
-VAE_GAINS = {"to_qkv": 2.0, "time_conv": 1.4, "conv_out.weight": 0.4, "conv_out.bias": 0.5}
+VAE_GAINS = {"to_qkv": 2.0, "time_conv": 1.4, "decoder.conv_out.bias": 0.5}
 
 
 def text_encoder(seed, vocabulary, **config):
@@ -58,7 +58,8 @@ def transformer(seed, **config):
     return weights.randomise(model, seed, TRANSFORMER_GAINS)
 
 
-def vae(seed, z_dim, **config):
+def vae(seed, z_dim, spread=0.4, **config):
+    """`spread`: how wide the frames spread; a few of their values should be clamped."""
     generator = torch.Generator().manual_seed(seed)
     mean = (0.6 * torch.randn(z_dim, generator=generator)).tolist()
     std = (0.5 + torch.rand(z_dim, generator=generator) * 1.5).tolist()
@@ -68,7 +69,7 @@ def vae(seed, z_dim, **config):
         latents_std=[round(value, 4) for value in std],
         **config,
     )
-    return weights.randomise(model, seed, VAE_GAINS)
+    return weights.randomise(model, seed, {**VAE_GAINS, "decoder.conv_out.weight": spread})
 
 
 def unipc(shift):
@@ -112,7 +113,7 @@ def a14b_tiny():
         "a14b-tiny",
         proto,
         text_encoder(21, len(proto.pieces), d_model=16, d_ff=36, **buckets),
-        vae(22, 16, base_dim=3, dim_mult=[1, 2, 3, 2], num_res_blocks=1, temperal_downsample=[True, True, False]),
+        vae(22, 16, spread=1.0, base_dim=3, dim_mult=[1, 2, 3, 2], num_res_blocks=1, temperal_downsample=[True, True, False]),
         unipc(3.0),
         transformer(23, text_dim=16, ffn_dim=20),
         transformer(24, text_dim=16, ffn_dim=20),
@@ -139,7 +140,7 @@ def ti2v_5b_tiny():
         "ti2v-5b-tiny",
         proto,
         text_encoder(31, len(proto.pieces), d_model=18, d_ff=22, num_heads=5),
-        vae(32, 48, **shape),
+        vae(35, 48, spread=0.8, **shape),
         unipc(5.0),
         transformer(33, text_dim=18, num_attention_heads=1, attention_head_dim=24, **latents),
         expand_timesteps=True,

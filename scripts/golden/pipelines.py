@@ -136,7 +136,7 @@ def euler(pipe):
 
 A14B = {**T2V, "width": 48, "height": 80, "num_frames": 5, "num_inference_steps": 5, "guidance_scale": 4.0}
 A14B.update(guidance_scale_2=3.0, seed=77, max_sequence_length=77)
-TI2V = {**T2V, "width": 96, "height": 64, "num_frames": 5, "num_inference_steps": 4, "seed": 4_294_967_299}
+TI2V = {**T2V, "width": 96, "height": 32, "num_frames": 5, "num_inference_steps": 4, "seed": 4_294_967_299}
 TI2V.update(max_sequence_length=96, negative_prompt="")
 EULER = {**SHORT, "num_frames": 7, "flow_shift": 5.0, "seed": 5}
 NO_GUIDANCE = {**SHORT, "guidance_scale": 1.0, "flow_shift": 12.0, "seed": 6}
