@@ -1,0 +1,152 @@
+"""Whole runs of diffusers.WanPipeline on the tiny models."""
+
+import functools
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
+from transformers import UMT5EncoderModel
+
+import goldenfile
+import models
+import tokenizer
+import weights
+from goldenfile import MODELS
+
+PROMPT = "A red fox  runs across a “frozen” lake &amp; the camera pans left, cinematic lighting. 一只红色的狐狸"
+NEGATIVE = "blurry, low quality, overexposed, static, subtitles"
+T2V = dict(
+    prompt=PROMPT,
+    negative_prompt=NEGATIVE,
+    width=64,
+    height=32,
+    num_frames=9,
+    num_inference_steps=6,
+    guidance_scale=5.0,
+    guidance_scale_2=None,
+    seed=1234,
+    flow_shift=None,
+    max_sequence_length=512,
+)
+SHORT = {**T2V, "width": 48, "height": 32, "num_frames": 5, "num_inference_steps": 4, "max_sequence_length": 64}
+
+
+def load(model, dtype=torch.float32):
+    folder = MODELS / model
+    pipe = WanPipeline.from_pretrained(folder, tokenizer=None)
+    if dtype != torch.float32:
+        pipe.transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=dtype)
+        pipe.text_encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype)
+    pipe.tokenizer = tokenizer.FromFile(folder / "tokenizer")
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def record(pipe, request):
+    """The pipeline as it is, watched: its tokenizer, the embeddings it feeds, every latent, the frames."""
+    seen = {}
+    prepare = pipe.prepare_latents
+
+    def prepare_latents(*arguments):
+        seen["latents.initial"] = prepare(*arguments)
+        return seen["latents.initial"].clone()
+
+    def after_step(_, step, timestep, values):
+        seen[f"latents.step.{step}"] = values["latents"].float()
+        for name in ("prompt_embeds", "negative_prompt_embeds"):
+            if values[name] is not None:
+                seen[name] = values[name][0].float()
+        return {}
+
+    pipe.prepare_latents = prepare_latents
+    if request["flow_shift"] is not None:
+        key = "shift" if "shift" in pipe.scheduler.config else "flow_shift"
+        pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **{key: request["flow_shift"]})
+    names = ("prompt", "negative_prompt", "width", "height", "num_frames", "num_inference_steps", "guidance_scale")
+    names += ("guidance_scale_2", "max_sequence_length")
+    frames = pipe(
+        **{name: request[name] for name in names},
+        generator=torch.Generator("cpu").manual_seed(request["seed"]),
+        callback_on_step_end=after_step,
+        callback_on_step_end_tensor_inputs=["latents", "prompt_embeds", "negative_prompt_embeds"],
+    ).frames[0]
+    tensors = dict(zip(("token_ids", "negative_token_ids"), (ids[0] for ids in pipe.tokenizer.seen)))
+    for name in ("prompt_embeds", "negative_prompt_embeds"):
+        if name in seen:
+            tensors[name] = seen.pop(name)
+    tensors.update(seen)
+    tensors["latents.final"] = seen[f"latents.step.{request['num_inference_steps'] - 1}"].clone()
+    tensors["frames"] = torch.from_numpy(frames)
+    return tensors
+
+
+def check_frames(frames):
+    inside = ((frames > 0) & (frames < 1)).float().mean().item()
+    spread = frames.std().item()
+    print(f"  frames {list(frames.shape)}: {inside:.1%} inside, standard deviation {spread:.3f}")
+    if inside < 0.7 or spread < 0.05:
+        raise AssertionError("the frames are clamped or flat")
+
+
+def check_weights(pipe, tensors):
+    latents = tensors["latents.step.1"]
+    text = tensors["prompt_embeds"][None]
+    ids = tensors["token_ids"][None]
+    count = int((ids != 0).sum())
+    for model in (pipe.transformer, pipe.transformer_2):
+        if model is not None:
+            weights.assert_each_matters(model, lambda: model(latents, torch.tensor([700]), text[:, : count + 4])[0])
+    mask = (ids != 0).long()[:, : count + 4]
+    run = lambda: pipe.text_encoder(ids[:, : count + 4], mask).last_hidden_state[:, :count]
+    weights.assert_each_matters(pipe.text_encoder, run)
+    small = latents[:, :, :2, :4, :4]
+    weights.assert_each_matters(pipe.vae.decoder, lambda: pipe.vae.decode(small).sample)
+    weights.assert_each_matters(pipe.vae.post_quant_conv, lambda: pipe.vae.decode(small).sample)
+
+
+def run(name, model, request, change=None, checked=False, bf16=False):
+    if checked:
+        models.FOLDERS[model]()
+    pipe = load(model)
+    if change:
+        change(pipe)
+    tensors = record(pipe, request)
+    check_frames(tensors["frames"])
+    if checked:
+        check_weights(pipe, tensors)
+    if bf16:
+        half = record(load(model, torch.bfloat16), request)["latents.final"]
+        print(f"  bf16: {weights.relative(half, tensors['latents.final']):.1e} of the final latents")
+        tensors["bf16.latents.final"] = half
+    scheduler = dict(pipe.scheduler.config)
+    scheduler["_class_name"] = type(pipe.scheduler).__name__
+    goldenfile.write(
+        name,
+        tensors,
+        source=goldenfile.source("diffusers.WanPipeline"),
+        model=f"models/{model}",
+        request={key: value for key, value in request.items() if value is not None},
+        scheduler=scheduler,
+        timesteps=[float(step) for step in pipe.scheduler.timesteps],
+    )
+
+
+def euler(pipe):
+    pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
+
+
+A14B = {**T2V, "width": 48, "height": 80, "num_frames": 5, "num_inference_steps": 5, "guidance_scale": 4.0}
+A14B.update(guidance_scale_2=3.0, seed=77, max_sequence_length=77)
+TI2V = {**T2V, "width": 96, "height": 32, "num_frames": 5, "num_inference_steps": 4, "seed": 4_294_967_299}
+TI2V.update(max_sequence_length=96, negative_prompt="")
+EULER = {**SHORT, "num_frames": 7, "flow_shift": 5.0, "seed": 5}
+NO_GUIDANCE = {**SHORT, "guidance_scale": 1.0, "flow_shift": 12.0, "seed": 6}
+ONE_FRAME = {**SHORT, "width": 112, "height": 48, "num_frames": 1, "negative_prompt": "", "seed": 8}
+
+MINTS = {
+    "t2v-tiny": functools.partial(run, "t2v-tiny", "t2v-tiny", T2V, checked=True, bf16=True),
+    "a14b-tiny": functools.partial(run, "a14b-tiny", "a14b-tiny", A14B, checked=True),
+    "ti2v-5b-tiny": functools.partial(run, "ti2v-5b-tiny", "ti2v-5b-tiny", TI2V, checked=True),
+    "t2v-tiny.euler": functools.partial(run, "t2v-tiny.euler", "t2v-tiny", EULER, euler),
+    "t2v-tiny.noguidance": functools.partial(run, "t2v-tiny.noguidance", "t2v-tiny", NO_GUIDANCE),
+    "t2v-tiny.oneframe": functools.partial(run, "t2v-tiny.oneframe", "t2v-tiny", ONE_FRAME),
+}
