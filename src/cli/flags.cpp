@@ -1,0 +1,244 @@
+#include "flags.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+
+#include "reel/base/error.h"
+#include "refused_flags.h"
+
+namespace reel::cli {
+namespace {
+
+const std::set<std::string> kPrecisions = {"fp32", "bf16", "fp16"};
+
+/// `--flag`, `--flag true` and `--flag false`, as SGLang's StoreBoolean.
+CLI::Option* add_boolean(CLI::App& app, const std::string& name, bool& value,
+                         const std::string& help) {
+  return app
+      .add_option_function<std::vector<std::string>>(
+          name,
+          [&value, name](const std::vector<std::string>& given) {
+            const std::string& text = given.front();
+            if (text != "true" && text != "false") {
+              throw CLI::ValidationError(name, "expected true or false, got '" + text + "'");
+            }
+            value = text == "true";
+          },
+          help)
+      ->expected(0, 1)
+      ->default_str("true")
+      ->trigger_on_parse();
+}
+
+void add_model_flags(CLI::App& app, Flags& flags) {
+  auto& m = flags.model;
+  app.add_option("--model-path", m.model_path, "a folder in the Diffusers layout")->group("Model");
+  app.add_option("--model-id", m.model_id, "the published name of the model in that folder")
+      ->group("Model");
+  app.add_option("--served-model-name", m.served_model_name, "the name in replies")->group("Model");
+  for (const char* component :
+       {"transformer", "transformer-2", "vae", "text-encoder", "tokenizer", "scheduler"}) {
+    std::string key = component;
+    std::replace(key.begin(), key.end(), '-', '_');
+    app.add_option_function<std::string>(
+           fmt::format("--{}-path", component),
+           [&m, key](const std::string& path) { m.component_paths[key] = path; },
+           fmt::format("another folder for the {}", component))
+        ->group("Model");
+  }
+  app.add_option("--device", m.device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->group("Model");
+  app.add_option("--threads", m.threads, "CPU threads; 0: as many as cores")->group("Model");
+  app.add_option("--dit-precision", m.dit_precision, "of the transformer")
+      ->check(CLI::IsMember(kPrecisions))
+      ->group("Model");
+  app.add_option("--vae-precision", m.vae_precision, "of the VAE")
+      ->check(CLI::IsMember(kPrecisions))
+      ->group("Model");
+  app.add_option("--text-encoder-precisions", m.text_encoder_precision, "of the text encoder")
+      ->check(CLI::IsMember(kPrecisions))
+      ->group("Model");
+  add_boolean(app, "--vae-tiling", m.vae_tiling, "decode in tiles: less memory")->group("Model");
+  app.add_option("--flow-shift", m.flow_shift, "of the noise schedule")
+      ->check(CLI::PositiveNumber)
+      ->group("Model");
+  app.add_option("--warmup-mode", m.warmup_mode, "off, or server: one small video before ready")
+      ->check(CLI::IsMember({"off", "server"}))
+      ->group("Model");
+  app.add_option("--warmup-resolutions", m.warmup_resolutions, "WxH …: a warm-up at each")
+      ->group("Model");
+  app.add_option("--warmup-steps", m.warmup_steps, "denoising steps of the warm-up")
+      ->check(CLI::PositiveNumber)
+      ->group("Model");
+}
+
+void add_server_flags(CLI::App& app, Flags& flags) {
+  auto& s = flags.server;
+  app.add_option("--host", s.host, "address to listen on")->group("Server");
+  app.add_option("--port", s.port, "taken: the next free of port + 42, + 84, …")
+      ->check(CLI::Range(0, 65535))
+      ->group("Server");
+  add_boolean(app, "--strict-ports", s.strict_ports, "fail when the port is taken")
+      ->group("Server");
+  app.add_option("--public-url", s.public_url, "what URLs in replies begin with")->group("Server");
+  app.add_option("--output-path", s.output_path, "folder of the videos and images made")
+      ->group("Server");
+  app.add_option("--max-queue", s.max_queue, "jobs that may wait; more get 429")
+      ->check(CLI::PositiveNumber)
+      ->group("Server");
+  app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Server");
+  app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->group("Server");
+}
+
+void add_generate_flags(CLI::App& app, GenerateFlags& g) {
+  auto& r = g.request;
+  app.add_option("--prompt", g.prompts, "one video for each");
+  app.add_option("--prompt-path", g.prompt_path, "a file with one prompt a line");
+  app.add_option("--negative-prompt", r.negative_prompt, "\"\" means empty");
+  app.add_option("--output-path", g.output_path, "folder of the video");
+  app.add_option("--output-file-name", g.output_file_name, "its name there");
+  app.add_option("--output-file-path", g.output_file_path, "folder and name at once");
+  app.add_option("--output-quality", g.output_quality, "maximum, high, medium, low or default")
+      ->check(CLI::IsMember({"maximum", "high", "medium", "low", "default"}));
+  app.add_option("--output-compression", g.output_compression, "0 … 100, above --output-quality")
+      ->check(CLI::Range(0, 100));
+  app.add_option("--num-outputs-per-prompt,--num-outputs", r.num_outputs, "")
+      ->check(CLI::Range(1, 10));
+  app.add_option("--seed", r.seeds, "one, or one an output; none: random");
+  app.add_option("--generator-device", r.generator_device, "cpu or cuda: whose random numbers")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--num-frames", r.num_frames, "rounded down to 4k + 1");
+  app.add_option("--width", r.width, "pixels");
+  app.add_option("--height", r.height, "pixels");
+  app.add_flag_callback(
+      "--720p", [&r] { r.width = 1280, r.height = 720; }, "1280x720");
+  app.add_option("--fps", r.fps, "of the file");
+  app.add_option("--num-inference-steps", r.num_inference_steps, "");
+  app.add_option("--guidance-scale", r.guidance_scale, "1 or less: one forward a step");
+  app.add_option("--guidance-scale-2", r.guidance_scale_2, "of the low-noise expert");
+  app.add_option("--boundary-ratio", r.boundary_ratio, "where the experts change")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--max-sequence-length", r.max_sequence_length, "tokens of a prompt");
+  app.add_flag("--save-output,!--no-save-output", g.save_output, "");
+  app.add_option("--dump", g.dump, "folder for tensors.safetensors: embeddings, latents, frames");
+}
+
+void add_bench_flags(CLI::App& app, BenchFlags& b) {
+  app.add_option("--base-url", b.base_url, "of the server");
+  app.add_option("--host", b.host, "");
+  app.add_option("--port", b.port, "");
+  app.add_option("--dataset", b.dataset, "random, or vbench: prompts of --dataset-path")
+      ->check(CLI::IsMember({"random", "vbench"}));
+  app.add_option("--dataset-path", b.dataset_path, "a file with one prompt a line");
+  app.add_option("--num-prompts", b.num_prompts, "")->check(CLI::PositiveNumber);
+  app.add_option("--num-outputs-per-prompt", b.num_outputs_per_prompt, "")
+      ->check(CLI::Range(1, 10));
+  app.add_option("--max-concurrency", b.max_concurrency, "")->check(CLI::PositiveNumber);
+  app.add_option("--request-rate", b.request_rate, "requests a second (Poisson); inf: at once");
+  app.add_option("--width", b.width, "");
+  app.add_option("--height", b.height, "");
+  app.add_option("--num-frames", b.num_frames, "");
+  app.add_option("--fps", b.fps, "");
+  app.add_option("--num-inference-steps", b.num_inference_steps, "");
+  app.add_option("--warmup-requests", b.warmup_requests, "")->check(CLI::NonNegativeNumber);
+  app.add_option("--warmup-inference-steps", b.warmup_inference_steps, "")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--extra-body", b.extra_body, "JSON merged over every request");
+  app.add_option("--output-file", b.output_file, "JSON of the figures");
+}
+
+/// The flags in a JSON or YAML file (the former is the latter), as command-line words.
+std::vector<std::string> read_config(const std::string& path) {
+  std::vector<std::string> words;
+  try {
+    for (const auto& entry : YAML::LoadFile(path)) {
+      auto name = entry.first.as<std::string>();
+      std::replace(name.begin(), name.end(), '_', '-');
+      words.push_back("--" + name);
+      if (entry.second.IsSequence()) {
+        for (const auto& item : entry.second) words.push_back(item.as<std::string>());
+      } else {
+        words.push_back(entry.second.as<std::string>());
+      }
+    }
+  } catch (const YAML::Exception& error) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("--config {}: expected flags and values: {}", path, error.what()));
+  }
+  return words;
+}
+
+/// The command line with what `--config` names put first, where later words win.
+std::vector<std::string> all_words(int argc, const char* const* argv) {
+  std::vector<std::string> given(argv + 1, argv + argc), words;
+  for (auto it = given.begin(); it != given.end(); ++it) {
+    if (*it == "--config" && it + 1 != given.end()) {
+      words = read_config(*(it + 1));
+      given.erase(it, it + 2);
+      break;
+    }
+  }
+  words.insert(words.end(), given.begin(), given.end());
+  return words;
+}
+
+}  // namespace
+
+std::optional<Flags> parse_flags(int argc, const char* const* argv) {
+  Flags flags;
+  CLI::App app("Reel: an inference server for Wan2.1 and Wan2.2 video models", "serve");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_version_flag("--version", "reel " REEL_VERSION);
+  app.add_option("--config", "a JSON or YAML file of flags")->group("Server");
+  add_model_flags(app, flags);
+  add_server_flags(app, flags);
+  RefusedFlags refused(app);
+
+  auto* generate = app.add_subcommand("generate", "make a video without a server")->fallthrough();
+  generate->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  add_generate_flags(*generate, flags.generate);
+  for (const char* many : {"--prompt", "--seed"}) {
+    generate->get_option(many)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
+  app.get_option("--warmup-resolutions")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  auto* bench = app.add_subcommand("bench", "measure a server");
+  add_bench_flags(*bench, flags.bench);
+  auto* tokenize = app.add_subcommand("tokenize", "prompts to token ids");
+  tokenize
+      ->add_option("--model-path", flags.tokenize.model_path, "a model's folder, or a tokenizer's")
+      ->required();
+  tokenize->add_flag("--jsonl", flags.tokenize.jsonl, "each line is a JSON string");
+  tokenize->add_option("--max-length", flags.tokenize.max_length, "tokens")
+      ->check(CLI::PositiveNumber);
+
+  try {
+    auto words = all_words(argc, argv);
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      app.exit(error, std::cout, std::cerr);
+      return std::nullopt;
+    }
+    throw Error(ErrorCode::InvalidArgument, error.what());
+  }
+  refused.check();
+  if (*generate) flags.command = Command::Generate;
+  if (*bench) flags.command = Command::Bench;
+  if (*tokenize) flags.command = Command::Tokenize;
+  if (flags.command == Command::Serve || flags.command == Command::Generate) {
+    require(!flags.model.model_path.empty(), "--model-path is required");
+  }
+  return flags;
+}
+
+}  // namespace reel::cli

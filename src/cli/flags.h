@@ -1,0 +1,92 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reel/gen/video_request.h"
+
+namespace reel::cli {
+
+struct ModelFlags {
+  std::string model_path;
+  std::string model_id;
+  std::string served_model_name;
+  std::map<std::string, std::string> component_paths;  // "vae" to a folder
+  std::string device = "auto";
+  int threads = 0;  // of the CPU; 0: as many as cores
+  std::string dit_precision = "bf16";
+  std::string vae_precision = "fp32";
+  std::string text_encoder_precision = "bf16";
+  bool vae_tiling = false;
+  std::optional<double> flow_shift;
+  std::string warmup_mode = "server";
+  std::vector<std::string> warmup_resolutions;
+  int warmup_steps = 1;
+};
+
+struct ServerFlags {
+  std::string host = "127.0.0.1";
+  int port = 30000;
+  bool strict_ports = false;
+  std::string public_url;
+  std::string output_path = "outputs";
+  int max_queue = 1000;
+  double drain_timeout = 30;  // seconds
+};
+
+struct GenerateFlags {
+  std::vector<std::string> prompts;
+  std::string prompt_path;
+  gen::VideoRequest request;  // all but the prompt
+  std::string output_path = "outputs";
+  std::string output_file_name;
+  std::string output_file_path;
+  std::string output_quality = "default";
+  std::optional<int> output_compression;
+  bool save_output = true;
+  std::string dump;  // a folder; empty: none
+};
+
+struct BenchFlags {
+  std::string base_url;
+  std::string host = "localhost";
+  int port = 30000;
+  std::string dataset = "random";
+  std::string dataset_path;
+  int num_prompts = 10;
+  int num_outputs_per_prompt = 1;
+  int max_concurrency = 1;
+  double request_rate = 0;  // a second; 0: all at once
+  std::optional<int> width, height, num_frames, fps, num_inference_steps;
+  int warmup_requests = 1;
+  int warmup_inference_steps = 1;
+  std::string extra_body = "{}";
+  std::string output_file;
+};
+
+struct TokenizeFlags {
+  std::string model_path;
+  bool jsonl = false;
+  int max_length = 512;
+};
+
+enum class Command { Serve, Generate, Bench, Tokenize };
+
+struct Flags {
+  Command command = Command::Serve;
+  std::string log_level = "info";
+  ModelFlags model;
+  ServerFlags server;
+  GenerateFlags generate;
+  BenchFlags bench;
+  TokenizeFlags tokenize;
+};
+
+/// Reads the command line, and the file that `--config` names (its flags yield to the command
+/// line's). Nothing when `--help` or `--version` was asked for and answered.
+/// Throws Error(InvalidArgument): one line for a person.
+std::optional<Flags> parse_flags(int argc, const char* const* argv);
+
+}  // namespace reel::cli

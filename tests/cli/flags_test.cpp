@@ -1,0 +1,91 @@
+#include "flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "reel/base/error.h"
+
+namespace reel::cli {
+namespace {
+
+Flags parse(std::vector<const char*> words) {
+  words.insert(words.begin(), "serve");
+  return parse_flags(static_cast<int>(words.size()), words.data()).value();
+}
+
+std::string fault(std::vector<const char*> words) {
+  try {
+    parse(std::move(words));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(Flags, ServeByDefault) {
+  const auto flags = parse({"--model-path", "m", "--port", "31000", "--strict-ports"});
+  EXPECT_EQ(flags.command, Command::Serve);
+  EXPECT_EQ(flags.model.model_path, "m");
+  EXPECT_EQ(flags.model.dit_precision, "bf16");
+  EXPECT_EQ(flags.server.port, 31000);
+  EXPECT_TRUE(flags.server.strict_ports);
+}
+
+TEST(Flags, BooleansTakeAnOptionalValue) {
+  EXPECT_TRUE(parse({"--model-path", "m", "--vae-tiling"}).model.vae_tiling);
+  EXPECT_TRUE(parse({"--model-path", "m", "--vae-tiling", "true"}).model.vae_tiling);
+  EXPECT_FALSE(parse({"--model-path", "m", "--vae-tiling", "false"}).model.vae_tiling);
+  EXPECT_THAT(fault({"--model-path", "m", "--vae-tiling", "maybe"}), testing::HasSubstr("maybe"));
+}
+
+TEST(Flags, GenerateTakesModelFlagsToo) {
+  const auto flags = parse({"generate", "--model-path", "m", "--prompt", "a cat", "--seed", "7",
+                            "--dit-precision", "fp32", "--720p", "--transformer-path", "t",
+                            "--negative-prompt", "", "--output-path", "out/"});
+  EXPECT_EQ(flags.command, Command::Generate);
+  EXPECT_EQ(flags.generate.prompts, std::vector<std::string>{"a cat"});
+  EXPECT_EQ(flags.generate.request.seeds, std::vector<uint64_t>{7});
+  EXPECT_EQ(flags.generate.request.width, 1280);
+  EXPECT_EQ(flags.generate.request.negative_prompt, "");
+  EXPECT_EQ(flags.model.dit_precision, "fp32");
+  EXPECT_EQ(flags.model.component_paths.at("transformer"), "t");
+}
+
+TEST(Flags, EveryFaultIsOneSentence) {
+  EXPECT_THAT(fault({}), testing::HasSubstr("--model-path"));
+  EXPECT_THAT(fault({"--model-path", "m", "--num-gpus", "8"}), testing::HasSubstr("--num-gpus"));
+  EXPECT_THAT(fault({"--model-path", "m", "--lora-path", "x"}), testing::HasSubstr("LoRA"));
+  EXPECT_THAT(fault({"--model-path", "m", "--port", "x"}), testing::HasSubstr("--port"));
+  EXPECT_THAT(fault({"--model-path", "m", "--no-such"}), testing::HasSubstr("--no-such"));
+  EXPECT_THAT(fault({"--model-path", "m", "--dit-precision", "fp8"}), testing::HasSubstr("fp8"));
+  for (const char* word : {"--num-gpus", "--lora-path"}) {
+    EXPECT_EQ(fault({"--model-path", "m", word, "x"}).find('\n'), std::string::npos);
+  }
+}
+
+TEST(Flags, AskingForNothingIsNotRefused) {
+  EXPECT_EQ(fault({"--model-path", "m", "--num-gpus", "1", "--performance-mode", "speed",
+                   "--dit-cpu-offload", "false"}),
+            "none");
+}
+
+TEST(Flags, TheCommandLineWinsOverTheConfigFile) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("reel-flags-" + std::to_string(getpid()) + ".json");
+  std::ofstream(path) << R"({"model_path": "m", "port": 31000, "vae-tiling": true, "host": "::1"})";
+  const auto flags = parse({"--config", path.c_str(), "--port", "32000"});
+  EXPECT_EQ(flags.model.model_path, "m");
+  EXPECT_EQ(flags.server.port, 32000);
+  EXPECT_EQ(flags.server.host, "::1");
+  EXPECT_TRUE(flags.model.vae_tiling);
+  std::ofstream(path) << "[1, 2";
+  EXPECT_THAT(fault({"--config", path.c_str()}), testing::HasSubstr("--config"));
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace reel::cli
