@@ -1,0 +1,49 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reel::config {
+
+struct Component {
+  std::string library;     // "diffusers"
+  std::string class_name;  // "AutoencoderKLWan"
+};
+
+/// `model_index.json`: what a pipeline is made of.
+struct ModelIndex {
+  std::string class_name;                       // "WanPipeline"
+  std::map<std::string, Component> components;  // by folder; those that are null are left out
+  std::optional<double> boundary_ratio;         // where the second expert takes over
+  bool expand_timesteps = false;                // a time step for each token: TI2V-5B
+
+  bool has(const std::string& component) const { return components.contains(component); }
+
+  /// What cannot be served, a sentence each; empty when all is well.
+  std::vector<std::string> problems() const;
+};
+
+/// Throws Error(BadModel) naming the file, the key, what was expected and what was found.
+ModelIndex read_model_index(const std::filesystem::path& file);
+
+/// A model's folder in the Diffusers layout, each of its components in a folder.
+struct ModelFolder {
+  std::filesystem::path path;
+  ModelIndex index;
+  std::map<std::string, std::filesystem::path> components;  // name to folder; null ones left out
+
+  /// Throws Error(BadModel) if the model has none of that name.
+  const std::filesystem::path& component(const std::string& name) const;
+};
+
+/// Opens `path` and looks for every file that serving needs before any is read at length.
+/// `overrides`: a folder that stands in for a component's own.
+/// Throws Error(BadModel) listing all that is missing, or saying that this is no model we serve.
+ModelFolder open_model_folder(const std::filesystem::path& path,
+                              const std::map<std::string, std::filesystem::path>& overrides = {});
+
+}  // namespace reel::config
