@@ -21,6 +21,7 @@ struct Parsed {
 /// text (a form's fields are text). `extra_body` and `extra_json` win over the fields beside them,
 /// `extra_params` and `extra_args` do not.
 ///
+/// `body` must not be nested deeper than a stack can follow: its reader limits that.
 /// Throws Error(InvalidArgument) with the field's name as `param`: a wrong type, or a field that
 /// asks for what this server does not have. Ranges are judged by resolve().
 Parsed<VideoRequest> parse_video_request(const nlohmann::json& body);
@@ -28,7 +29,7 @@ Parsed<VideoRequest> parse_video_request(const nlohmann::json& body);
 /// The same for POST /v1/images/generations.
 Parsed<ImageRequest> parse_image_request(const nlohmann::json& body);
 
-/// What is stored with a job. from_json(to_json(x)) == x.
+/// What is stored with a job. resolved_from_json(to_json(x)) == x.
 nlohmann::json to_json(const ResolvedRequest& request);
 
 /// Throws Error(Internal) if `json` is not what to_json makes.
