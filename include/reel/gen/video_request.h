@@ -7,6 +7,12 @@
 
 namespace reel::gen {
 
+/// A picture given with a request: the field that it came in, and its address or data.
+struct ImageInput {
+  std::string field;
+  std::string source;
+};
+
 /// A video as it was asked for. What is absent is decided by Generator::check.
 /// A still image is a video of one frame.
 struct VideoRequest {
@@ -25,6 +31,8 @@ struct VideoRequest {
   std::optional<double> flow_shift;
   std::optional<double> boundary_ratio;
   std::optional<int> max_sequence_length;  // tokens of a prompt
+  std::optional<ImageInput> image;
+  std::optional<int> quality;  // of the encoded file, 0 to 100; nothing the model reads
 };
 
 /// What will really be made: nothing left to decide, so that a resumed job never reads a
@@ -46,6 +54,7 @@ struct ResolvedRequest {
 
   int num_outputs() const { return static_cast<int>(seeds.size()); }
   double seconds() const { return static_cast<double>(num_frames) / fps; }
+  bool operator==(const ResolvedRequest&) const = default;
 };
 
 }  // namespace reel::gen

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "reel/gen/video_request.h"
+
+namespace reel::gen {
+
+enum class ImageFormat { Png, Jpeg, Webp };
+
+/// Still images as they were asked for: `still` has one frame and its num_outputs is OpenAI's `n`.
+struct ImageRequest {
+  enum class Reply { Url, Base64 };
+
+  VideoRequest still;
+  ImageFormat format = ImageFormat::Jpeg;
+  Reply reply = Reply::Url;
+};
+
+}  // namespace reel::gen

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "reel/gen/image_request.h"
+#include "reel/gen/video_request.h"
+
+namespace reel::gen {
+
+/// A request, and what its body said beside it.
+template <class Request>
+struct Parsed {
+  Request request;
+  std::string model;                 // as sent, never checked; "" if absent
+  std::vector<std::string> unknown;  // fields that change nothing here, sorted: for the log
+};
+
+/// Reads the body of POST /v1/videos: the fields of SGLang and OpenAI, numbers as numbers or as
+/// text (a form's fields are text). `extra_body` and `extra_json` win over the fields beside them,
+/// `extra_params` and `extra_args` do not.
+///
+/// `body` must not be nested deeper than a stack can follow: its reader limits that.
+/// Throws Error(InvalidArgument) with the field's name as `param`: a wrong type, or a field that
+/// asks for what this server does not have. Ranges are judged by resolve().
+Parsed<VideoRequest> parse_video_request(const nlohmann::json& body);
+
+/// The same for POST /v1/images/generations.
+Parsed<ImageRequest> parse_image_request(const nlohmann::json& body);
+
+/// What is stored with a job. resolved_from_json(to_json(x)) == x.
+nlohmann::json to_json(const ResolvedRequest& request);
+
+/// Throws Error(Internal) if `json` is not what to_json makes.
+ResolvedRequest resolved_from_json(const nlohmann::json& json);
+
+}  // namespace reel::gen

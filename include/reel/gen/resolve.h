@@ -1,0 +1,18 @@
+#pragma once
+
+#include "reel/gen/description.h"
+#include "reel/gen/video_request.h"
+
+namespace reel::gen {
+
+/// Decides what `request` leaves open, from the model's defaults, and checks the rest against the
+/// model's limits. Random seeds are drawn here.
+///
+/// Throws Error(InvalidArgument), or Error(TooLarge) for a prompt over 1 MiB. `param` is the
+/// field's name in the API; for a size it is "size" if both sides were given.
+ResolvedRequest resolve(const VideoRequest& request, const Description& model);
+
+/// `frames` rounded as Diffusers does: `n // 4 * 4 + 1`, at least 1.
+constexpr int round_frames(int frames) { return frames < 1 ? 1 : frames / 4 * 4 + 1; }
+
+}  // namespace reel::gen

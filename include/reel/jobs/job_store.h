@@ -1,0 +1,102 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "reel/base/cancel.h"
+#include "reel/jobs/job.h"
+
+namespace reel::jobs {
+
+/// A client's promise that requests with one key are one request.
+struct Idempotency {
+  std::string key;          // with the owner and the route, if those tell keys apart
+  std::string fingerprint;  // of the request's content
+};
+
+struct Submitted {
+  Job job;
+  bool replayed = false;  // the job was there already, under the same key
+};
+
+/// A job to work on. `cancel` is raised when the job was cancelled or removed meanwhile.
+struct Taken {
+  Job job;
+  CancelToken cancel;
+};
+
+struct ListQuery {
+  Kind kind = Kind::Video;
+  std::string after;  // id of the last job seen; "" from the start; unknown: an empty page
+  size_t limit = 20;
+  bool newest_first = true;
+};
+
+struct Page {
+  std::vector<Job> jobs;
+  bool has_more = false;
+};
+
+struct Counts {
+  size_t queued = 0;
+  size_t in_progress = 0;
+};
+
+/// Every job, its moves and its turn. All calls from any thread; none waits for a running job,
+/// but `take` and `wait`, which say so.
+class JobStore {
+ public:
+  virtual ~JobStore() = default;
+
+  /// Queues a new job; durable, if this store is, before it returns. Throws Error(QueueFull),
+  /// Error(StorageFull), or Error(Conflict) for a key that came with another content.
+  virtual Submitted submit(JobSpec spec, const std::optional<Idempotency>& idempotency = {}) = 0;
+
+  /// The next job by the policy, now InProgress. Waits for one; nothing once `stop` is requested.
+  virtual std::optional<Taken> take(std::stop_token stop) = 0;
+
+  /// Of a job in progress; else nothing happens.
+  virtual void progress(const std::string& id, const JobProgress& progress) = 0;
+
+  /// False if the job was not in progress any more (cancelled, removed): its files are unwanted.
+  virtual bool complete(const std::string& id, Result result) = 0;
+  virtual bool fail(const std::string& id, JobError error) = 0;
+
+  /// Ends a queued or running job at once; its generator stops at the next step. A finished job
+  /// stays what it is. Throws Error(NotFound).
+  virtual Job cancel(const std::string& id, const std::string& why) = 0;
+
+  /// Cancels if need be and forgets. The reply is the job's last state; its files are the caller's
+  /// to remove. Throws Error(NotFound).
+  virtual Job remove(const std::string& id) = 0;
+
+  virtual std::optional<Job> find(const std::string& id) const = 0;
+  Job get(const std::string& id) const;  // throws Error(NotFound)
+
+  virtual Page list(const ListQuery& query) const = 0;
+  virtual Counts counts(Kind kind) const = 0;
+
+  /// Waits until the job is finished, or for `timeout`. Throws Error(NotFound) if there is none,
+  /// also when it is removed meanwhile.
+  virtual Job wait(const std::string& id, std::chrono::milliseconds timeout) const = 0;
+
+  /// Ends the watching when destroyed; no call to the listener begins after that.
+  class Watch {
+   public:
+    virtual ~Watch() = default;
+  };
+
+  /// `listener` is told of every change of every job, each job's in order, on the thread that
+  /// made it: it must be quick, and may read the store but not change it, nor begin or end a
+  /// watch.
+  using Listener = std::function<void(const Job&)>;
+  [[nodiscard]] virtual std::unique_ptr<Watch> watch(Listener listener) = 0;
+};
+
+}  // namespace reel::jobs

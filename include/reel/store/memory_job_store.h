@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+
+#include "reel/jobs/job_store.h"
+#include "reel/jobs/queue_policy.h"
+
+namespace reel::store {
+
+/// Jobs in this process' memory: gone with it.
+class MemoryJobStore final : public jobs::JobStore {
+ public:
+  /// submit() throws Error(QueueFull) while `max_queued` jobs wait.
+  explicit MemoryJobStore(size_t max_queued, std::unique_ptr<jobs::QueuePolicy> policy =
+                                                 std::make_unique<jobs::FifoPolicy>());
+  ~MemoryJobStore() override;
+
+  jobs::Submitted submit(jobs::JobSpec spec,
+                         const std::optional<jobs::Idempotency>& idempotency = {}) override;
+  std::optional<jobs::Taken> take(std::stop_token stop) override;
+  void progress(const std::string& id, const jobs::JobProgress& progress) override;
+  bool complete(const std::string& id, jobs::Result result) override;
+  bool fail(const std::string& id, jobs::JobError error) override;
+  jobs::Job cancel(const std::string& id, const std::string& why) override;
+  jobs::Job remove(const std::string& id) override;
+  std::optional<jobs::Job> find(const std::string& id) const override;
+  jobs::Page list(const jobs::ListQuery& query) const override;
+  jobs::Counts counts(jobs::Kind kind) const override;
+  jobs::Job wait(const std::string& id, std::chrono::milliseconds timeout) const override;
+  [[nodiscard]] std::unique_ptr<Watch> watch(Listener listener) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace reel::store

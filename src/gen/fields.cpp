@@ -1,0 +1,205 @@
+#include "fields.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "reel/base/error.h"
+#include "shown.h"
+
+namespace reel::gen {
+namespace {
+
+using nlohmann::json;
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpaces = " \t\r\n";
+  const size_t first = text.find_first_not_of(kSpaces);
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
+}
+
+template <class T>
+std::optional<T> parsed(const std::string& text) {
+  T value{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+/// `value` if T can hold it exactly.
+template <class T>
+std::optional<T> whole(const json& value) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<uint64_t>();
+    if (std::in_range<T>(number)) return static_cast<T>(number);
+  } else if (value.is_number_integer()) {
+    const auto number = value.get<int64_t>();
+    if (std::in_range<T>(number)) return static_cast<T>(number);
+  } else if (value.is_number_float()) {
+    const auto number = value.get<double>();
+    // 2^53: beyond it a float does not tell one whole number from the next.
+    if (number == std::floor(number) && std::abs(number) < 9007199254740992.0) {
+      return whole<T>(json(static_cast<int64_t>(number)));
+    }
+  } else if (value.is_string()) {
+    const std::string text = trimmed(value.get_ref<const std::string&>());
+    if (const auto number = parsed<T>(text)) return number;
+    if (const auto number = parsed<double>(text)) return whole<T>(json(*number));
+  }
+  return std::nullopt;
+}
+
+bool is_blank(const json& value) {
+  return value.is_string() && trimmed(value.get_ref<const std::string&>()).empty();
+}
+
+/// JSON inside a text field; discarded if it is none. Values nested deeper than any field needs
+/// are none: to copy or to print them would take as deep a stack.
+json parse_text(const std::string& text) {
+  constexpr int kDeepest = 32;
+  bool too_deep = false;
+  const auto watch = [&](int depth, json::parse_event_t, json&) {
+    too_deep = too_deep || depth > kDeepest;
+    return !too_deep;
+  };
+  json value = json::parse(text, watch, /*allow_exceptions=*/false);
+  return too_deep ? json(json::value_t::discarded) : value;
+}
+
+/// The object that a wrapper holds: itself, or its text.
+json unwrapped(const std::string& name, const json& value) {
+  if (value.is_null() || is_blank(value)) return json::object();
+  json object = value;
+  if (value.is_string()) {
+    object = parse_text(value.get_ref<const std::string&>());
+    if (object.is_discarded()) {
+      throw Error(ErrorCode::InvalidArgument, name + " is not valid JSON", name);
+    }
+  }
+  if (!object.is_object()) refuse(name, "a JSON object", value);
+  return object;
+}
+
+}  // namespace
+
+void refuse(const std::string& field, const std::string& expected, const json& got) {
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("{}: expected {}, got {}", field, expected, shown(got)), field);
+}
+
+Fields::Fields(const json& body) : object_(body) {
+  if (!object_.is_object()) refuse("body", "a JSON object", body);
+  struct Wrapper {
+    const char* name;
+    bool wins;  // over the fields beside it
+  };
+  static constexpr Wrapper kWrappers[] = {
+      {"extra_body", true}, {"extra_json", true}, {"extra_params", false}, {"extra_args", false}};
+  for (const auto& [name, wins] : kWrappers) {
+    const auto wrapper = body.find(name);
+    if (wrapper == body.end()) continue;
+    const json fields = unwrapped(name, *wrapper);
+    for (const auto& [key, value] : fields.items()) {
+      if (wins || !object_.contains(key) || object_[key].is_null()) object_[key] = value;
+    }
+  }
+  for (const Wrapper& wrapper : kWrappers) object_.erase(wrapper.name);
+}
+
+const json* Fields::find(const std::string& name) {
+  seen_.insert(name);
+  const auto found = object_.find(name);
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::optional<std::string> Fields::text(const std::string& name) {
+  const json* value = find(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) refuse(name, "text", *value);
+  return value->get<std::string>();
+}
+
+std::optional<int> Fields::integer(const std::string& name) {
+  const json* value = find(name);
+  if (value == nullptr || is_blank(*value)) return std::nullopt;
+  const auto number = whole<int>(*value);
+  if (!number) refuse(name, "a whole number", *value);
+  return number;
+}
+
+std::optional<double> Fields::number(const std::string& name) {
+  const json* value = find(name);
+  if (value == nullptr || is_blank(*value)) return std::nullopt;
+  std::optional<double> number;
+  if (value->is_number()) number = value->get<double>();
+  if (value->is_string()) number = parsed<double>(trimmed(value->get_ref<const std::string&>()));
+  if (!number || !std::isfinite(*number)) refuse(name, "a finite number", *value);
+  return number;
+}
+
+std::optional<bool> Fields::truth(const std::string& name) {
+  const json* value = find(name);
+  if (value == nullptr || is_blank(*value)) return std::nullopt;
+  if (value->is_boolean()) return value->get<bool>();
+  std::string text = value->is_string() ? trimmed(value->get<std::string>()) : value->dump();
+  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  for (const char* word : {"true", "1", "yes", "on"}) {
+    if (text == word) return true;
+  }
+  for (const char* word : {"false", "0", "no", "off"}) {
+    if (text == word) return false;
+  }
+  refuse(name, "true or false", *value);
+}
+
+std::vector<uint64_t> Fields::seeds(const std::string& name) {
+  const json* value = find(name);
+  if (value == nullptr || is_blank(*value)) return {};
+  json list = *value;
+  if (value->is_string() && trimmed(value->get_ref<const std::string&>()).front() == '[') {
+    list = parse_text(value->get_ref<const std::string&>());
+  }
+  if (!list.is_array()) list = json::array({list});
+  if (list.empty()) throw Error(ErrorCode::InvalidArgument, "seed list must not be empty", name);
+  std::vector<uint64_t> seeds;
+  for (const json& element : list) {
+    const auto seed = whole<uint64_t>(element);
+    if (!seed) refuse(name, "whole numbers from 0 to 2^64 - 1", *value);
+    seeds.push_back(*seed);
+  }
+  return seeds;
+}
+
+std::optional<std::string> Fields::word(const std::string& name,
+                                        const std::vector<std::string>& words) {
+  const auto given = text(name);
+  if (!given || given->empty()) return std::nullopt;
+  for (const std::string& word : words) {
+    if (*given == word) return given;
+  }
+  refuse(name, fmt::format("one of {}", fmt::join(words, ", ")), *given);
+}
+
+json Fields::any(const std::string& name) {
+  const json* value = find(name);
+  return value == nullptr ? json() : *value;
+}
+
+bool Fields::asks(const std::string& name) {
+  const json value = any(name);
+  return !value.empty() && !is_blank(value) && value != json(false);
+}
+
+std::vector<std::string> Fields::unknown() const {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : object_.items()) {
+    if (!seen_.contains(name)) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace reel::gen

@@ -1,0 +1,219 @@
+#include "reel/gen/resolve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "reel/base/error.h"
+#include "reel/base/ids.h"
+#include "shown.h"
+
+namespace reel::gen {
+namespace {
+
+constexpr size_t kMaxPromptBytes = size_t{1} << 20;
+constexpr int kMaxOutputs = 10;  // as OpenAI's n
+constexpr int kMaxSide = 16384;  // keeps every count of pixels and frames far from overflow
+constexpr int kMaxFrames = 100'000;
+constexpr int kMaxFps = 240;
+constexpr int kMaxSteps = 1000;  // the noise levels Wan was trained on
+
+template <class T>
+[[noreturn]] void fail(const std::string& field, std::string_view expected, const T& got) {
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("{}: expected {}, got {}", field, expected, got), field);
+}
+
+int in_range(const std::string& field, int value, int low, int high) {
+  if (value < low || value > high) fail(field, fmt::format("{} to {}", low, high), value);
+  return value;
+}
+
+double at_least_zero(const std::string& field, double value) {
+  if (!std::isfinite(value) || value < 0) fail(field, "a finite number, not negative", value);
+  return value;
+}
+
+void check_text(const std::string& field, const std::string& text) {
+  if (text.size() > kMaxPromptBytes) {
+    throw Error(
+        ErrorCode::TooLarge,
+        fmt::format("{}: expected at most {} bytes, got {}", field, kMaxPromptBytes, text.size()),
+        field);
+  }
+  try {
+    nlohmann::json(text).dump();  // its strict writer is a UTF-8 check
+  } catch (const nlohmann::json::exception&) {
+    fail(field, "UTF-8", "other bytes");
+  }
+}
+
+void check_prompt(const std::string& prompt) {
+  check_text("prompt", prompt);
+  if (prompt.find_first_not_of(" \t\r\n\v\f") == std::string::npos) {
+    fail("prompt", "some text", prompt.empty() ? "none" : "spaces only");
+  }
+}
+
+bool fits(const Size& size, const Description& model) {
+  const int64_t pixels = int64_t{size.width} * size.height;
+  return size.width >= model.size_multiple && size.height >= model.size_multiple &&
+         size.width <= kMaxSide && size.height <= kMaxSide &&
+         (model.max_pixels == 0 || pixels <= model.max_pixels);
+}
+
+/// The largest size of about the same shape that the model can do.
+Size shrunk_to_fit(const Size& size, const Description& model) {
+  const int multiple = model.size_multiple;
+  double scale = std::min(1.0, double{kMaxSide} / std::max(size.width, size.height));
+  if (model.max_pixels != 0) {
+    scale = std::min(scale, std::sqrt(double(model.max_pixels) / size.width / size.height));
+  }
+  const auto fit = [&](int side) {
+    return std::max(multiple, static_cast<int>(side * scale) / multiple * multiple);
+  };
+  return {fit(size.width), fit(size.height)};
+}
+
+/// "832x480 and 848x480": what the model can do, just under and just over `size`.
+std::string nearest_sizes(const Size& size, const Description& model) {
+  const int multiple = model.size_multiple;
+  const auto down = [&](int side) { return std::max(multiple, side / multiple * multiple); };
+  const auto up = [&](int side) { return down(std::min(side, kMaxSide) + multiple - 1); };
+  Size under{down(size.width), down(size.height)}, over{up(size.width), up(size.height)};
+  if (!fits(under, model)) under = over = shrunk_to_fit(size, model);
+  if (!fits(over, model)) over = under;
+  const auto text = [](const Size& s) { return fmt::format("{}x{}", s.width, s.height); };
+  if (under == over) return text(under);
+  return fmt::format("{} and {}", text(under), text(over));
+}
+
+Size resolve_size(const VideoRequest& request, const Description& model) {
+  const Size size{request.width.value_or(model.size.width),
+                  request.height.value_or(model.size.height)};
+  const bool both = request.width && request.height;
+  const std::string field = both ? "size" : request.width ? "width" : "height";
+  const std::string got = both ? fmt::format("{}x{}", size.width, size.height)
+                               : fmt::to_string(request.width ? size.width : size.height);
+  if (size.width <= 0 || size.height <= 0) fail(field, "positive pixels", got);
+
+  const int multiple = model.size_multiple;
+  std::string expected;
+  if (size.width % multiple != 0 || size.height % multiple != 0) {
+    expected = fmt::format("multiples of {}", multiple);
+  } else if (!fits(size, model)) {
+    expected = model.max_pixels == 0
+                   ? fmt::format("at most {} pixels a side", kMaxSide)
+                   : fmt::format("at most {} pixels in a frame", model.max_pixels);
+  } else {
+    return size;
+  }
+  fail(field, expected, fmt::format("{}; nearest: {}", got, nearest_sizes(size, model)));
+}
+
+int resolve_frames(const VideoRequest& request, int fps, const Description& model) {
+  const int limit = model.max_frames == 0 ? kMaxFrames : model.max_frames;
+  if (request.num_frames) {
+    const int frames = *request.num_frames;
+    if (frames < 1 || round_frames(frames) > limit) {
+      fail("num_frames", fmt::format("1 to {}", limit), frames);
+    }
+    return round_frames(frames);
+  }
+  if (!request.seconds) return round_frames(model.num_frames);
+  const double seconds = *request.seconds;
+  if (!std::isfinite(seconds) || seconds <= 0 || seconds * fps > limit ||
+      round_frames(static_cast<int>(std::lround(seconds * fps))) > limit) {
+    fail("seconds", fmt::format("more than 0, and at most {} frames at {} fps", limit, fps),
+         seconds);
+  }
+  return round_frames(static_cast<int>(std::lround(seconds * fps)));
+}
+
+std::vector<uint64_t> resolve_seeds(const std::vector<uint64_t>& given, int outputs) {
+  const auto count = static_cast<size_t>(outputs);
+  if (given.size() > 1) {
+    if (given.size() != count) fail("seed", fmt::format("1 or {} seeds", outputs), given.size());
+    return given;
+  }
+  const uint64_t first = given.empty() ? random_seed() : given.front();
+  if (first > std::numeric_limits<uint64_t>::max() - count) {
+    fail("seed", fmt::format("room for {} outputs after it", outputs), first);
+  }
+  std::vector<uint64_t> seeds;
+  for (uint64_t i = 0; i < count; ++i) seeds.push_back(first + i);
+  return seeds;
+}
+
+void refuse_for_one_expert(const std::string& field) {
+  throw Error(ErrorCode::InvalidArgument,
+              field + ": this model has one expert for all steps; only Wan2.2 14B has two", field);
+}
+
+void resolve_experts(const VideoRequest& request, const Description& model,
+                     ResolvedRequest& resolved) {
+  if (!model.boundary_ratio) {
+    if (request.guidance_scale_2) refuse_for_one_expert("guidance_scale_2");
+    if (request.boundary_ratio) refuse_for_one_expert("boundary_ratio");
+    resolved.guidance_scale_2 = resolved.guidance_scale;
+    return;
+  }
+  resolved.guidance_scale_2 = at_least_zero(
+      "guidance_scale_2",
+      request.guidance_scale_2.value_or(model.guidance_scale_2.value_or(resolved.guidance_scale)));
+  resolved.boundary_ratio = request.boundary_ratio ? request.boundary_ratio : model.boundary_ratio;
+  if (!(*resolved.boundary_ratio >= 0 && *resolved.boundary_ratio <= 1)) {
+    fail("boundary_ratio", "0 to 1", *resolved.boundary_ratio);
+  }
+}
+
+}  // namespace
+
+ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
+  if (request.image) {
+    const std::string& field = request.image->field;
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}: is not supported: {} is used as a {} model, from text alone",
+                            field, model.model, model.task == "TI2V" ? "T2V" : model.task),
+                field);
+  }
+  check_prompt(request.prompt);
+
+  ResolvedRequest resolved;
+  resolved.prompt = request.prompt;
+  resolved.negative_prompt = request.negative_prompt.value_or(model.negative_prompt);
+  check_text("negative_prompt", resolved.negative_prompt);
+
+  const Size size = resolve_size(request, model);
+  resolved.width = size.width;
+  resolved.height = size.height;
+  resolved.fps = in_range("fps", request.fps.value_or(model.fps), 1, kMaxFps);
+  resolved.num_frames = resolve_frames(request, resolved.fps, model);
+
+  const int outputs = in_range("num_outputs_per_prompt", request.num_outputs, 1, kMaxOutputs);
+  resolved.seeds = resolve_seeds(request.seeds, outputs);
+  resolved.generator_device = request.generator_device;
+  if (request.generator_device != "cpu" && request.generator_device != "cuda") {
+    fail("generator_device", "cpu or cuda", shown(request.generator_device));
+  }
+
+  resolved.num_inference_steps =
+      in_range("num_inference_steps",
+               request.num_inference_steps.value_or(model.num_inference_steps), 1, kMaxSteps);
+  resolved.guidance_scale =
+      at_least_zero("guidance_scale", request.guidance_scale.value_or(model.guidance_scale));
+  resolve_experts(request, model, resolved);
+  resolved.flow_shift = request.flow_shift.value_or(model.flow_shift);
+  if (!std::isfinite(resolved.flow_shift) || resolved.flow_shift <= 0) {
+    fail("flow_shift", "a finite number over 0", resolved.flow_shift);
+  }
+  resolved.max_sequence_length = in_range(
+      "max_sequence_length", request.max_sequence_length.value_or(model.max_sequence_length), 1,
+      model.max_sequence_length);
+  return resolved;
+}
+
+}  // namespace reel::gen

@@ -1,0 +1,265 @@
+#include "reel/gen/resolve.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "reel/base/error.h"
+
+namespace reel::gen {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Description one_expert() {
+  Description model;
+  model.model = "tiny";
+  model.task = "T2V";
+  model.size = {832, 480};
+  model.num_frames = 81;
+  model.fps = 16;
+  model.num_inference_steps = 50;
+  model.guidance_scale = 5;
+  model.flow_shift = 3;
+  model.max_sequence_length = 512;
+  model.negative_prompt = "blurry";
+  return model;
+}
+
+Description two_experts() {
+  Description model = one_expert();
+  model.guidance_scale = 4;
+  model.guidance_scale_2 = 3;
+  model.boundary_ratio = 0.875;
+  return model;
+}
+
+VideoRequest prompted() {
+  VideoRequest request;
+  request.prompt = "a cat";
+  return request;
+}
+
+TEST(Resolve, TakesTheModelsDefaults) {
+  const ResolvedRequest resolved = resolve(prompted(), one_expert());
+  EXPECT_EQ(resolved.prompt, "a cat");
+  EXPECT_EQ(resolved.negative_prompt, "blurry");
+  EXPECT_EQ(resolved.width, 832);
+  EXPECT_EQ(resolved.height, 480);
+  EXPECT_EQ(resolved.num_frames, 81);
+  EXPECT_EQ(resolved.fps, 16);
+  EXPECT_EQ(resolved.seeds.size(), 1u);
+  EXPECT_EQ(resolved.generator_device, "cpu");
+  EXPECT_EQ(resolved.num_inference_steps, 50);
+  EXPECT_EQ(resolved.guidance_scale, 5);
+  EXPECT_EQ(resolved.guidance_scale_2, 5);
+  EXPECT_EQ(resolved.flow_shift, 3);
+  EXPECT_EQ(resolved.boundary_ratio, std::nullopt);
+  EXPECT_EQ(resolved.max_sequence_length, 512);
+}
+
+TEST(Resolve, PutsTheRequestOverTheDefaults) {
+  VideoRequest request = prompted();
+  request.negative_prompt = "";
+  request.width = 480;
+  request.num_frames = 5;
+  request.fps = 24;
+  request.generator_device = "cuda";
+  request.num_inference_steps = 4;
+  request.guidance_scale = 1.5;
+  request.guidance_scale_2 = 2.5;
+  request.flow_shift = 8;
+  request.boundary_ratio = 0.9;
+  request.max_sequence_length = 226;
+  const ResolvedRequest resolved = resolve(request, two_experts());
+  EXPECT_EQ(resolved.negative_prompt, "");
+  EXPECT_EQ(resolved.width, 480);
+  EXPECT_EQ(resolved.height, 480);
+  EXPECT_EQ(resolved.num_frames, 5);
+  EXPECT_EQ(resolved.fps, 24);
+  EXPECT_EQ(resolved.generator_device, "cuda");
+  EXPECT_EQ(resolved.num_inference_steps, 4);
+  EXPECT_EQ(resolved.guidance_scale, 1.5);
+  EXPECT_EQ(resolved.guidance_scale_2, 2.5);
+  EXPECT_EQ(resolved.flow_shift, 8);
+  EXPECT_EQ(resolved.boundary_ratio, 0.9);
+  EXPECT_EQ(resolved.max_sequence_length, 226);
+}
+
+TEST(Resolve, GivesEachExpertItsGuidance) {
+  const ResolvedRequest resolved = resolve(prompted(), two_experts());
+  EXPECT_EQ(resolved.guidance_scale, 4);
+  EXPECT_EQ(resolved.guidance_scale_2, 3);
+  EXPECT_EQ(resolved.boundary_ratio, 0.875);
+}
+
+TEST(Resolve, RoundsFramesAsDiffusers) {
+  // n // 4 * 4 + 1 for every n that is not 4k + 1 already.
+  for (const auto& [asked, made] :
+       {std::pair{1, 1}, {2, 1}, {3, 1}, {4, 5}, {5, 5}, {80, 81}, {81, 81}, {96, 97}}) {
+    VideoRequest request = prompted();
+    request.num_frames = asked;
+    EXPECT_EQ(resolve(request, one_expert()).num_frames, made) << asked;
+  }
+}
+
+TEST(Resolve, MakesFramesOfSeconds) {
+  VideoRequest request = prompted();
+  request.seconds = 4;
+  EXPECT_EQ(resolve(request, one_expert()).num_frames, 65);
+  request.fps = 24;
+  EXPECT_EQ(resolve(request, one_expert()).num_frames, 97);
+  request.seconds = 0.01;
+  EXPECT_EQ(resolve(request, one_expert()).num_frames, 1);
+  request.num_frames = 9;
+  EXPECT_EQ(resolve(request, one_expert()).num_frames, 9) << "num_frames wins";
+}
+
+TEST(Resolve, CountsSeedsUp) {
+  VideoRequest request = prompted();
+  request.num_outputs = 3;
+  request.seeds = {41};
+  EXPECT_THAT(resolve(request, one_expert()).seeds, ElementsAre(41, 42, 43));
+  request.seeds = {7, 5, 7};
+  EXPECT_THAT(resolve(request, one_expert()).seeds, ElementsAre(7, 5, 7));
+  request.seeds = {};
+  const auto first = resolve(request, one_expert()).seeds;
+  EXPECT_EQ(first[1], first[0] + 1);
+  EXPECT_NE(resolve(request, one_expert()).seeds, first) << "random";
+}
+
+struct Fault {
+  const char* param;
+  std::function<void(VideoRequest&)> ask;
+  const char* message;
+};
+
+void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.param; }
+
+class ResolveFault : public testing::TestWithParam<Fault> {};
+
+TEST_P(ResolveFault, NamesTheFieldAndWhatWasFound) {
+  VideoRequest request = prompted();
+  GetParam().ask(request);
+  try {
+    resolve(request, one_expert());
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+    EXPECT_EQ(error.param(), GetParam().param);
+    EXPECT_THAT(error.what(), HasSubstr(GetParam().message));
+  }
+}
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// clang-format off
+INSTANTIATE_TEST_SUITE_P(Table, ResolveFault, testing::Values(
+    Fault{"prompt", [](auto& r) { r.prompt = ""; }, "got none"},
+    Fault{"prompt", [](auto& r) { r.prompt = " \n\t "; }, "got spaces only"},
+    Fault{"prompt", [](auto& r) { r.prompt = "cat\xff"; }, "expected UTF-8"},
+    Fault{"prompt", [](auto& r) { r.prompt = "\xc0\xaf"; }, "expected UTF-8"},
+    Fault{"negative_prompt", [](auto& r) { r.negative_prompt = "\xed\xa0\x80"; }, "expected UTF-8"},
+    Fault{"size", [](auto& r) { r.width = 833; r.height = 480; },
+          "expected multiples of 16, got 833x480; nearest: 832x480 and 848x480"},
+    Fault{"size", [](auto& r) { r.width = 1; r.height = 1; }, "got 1x1; nearest: 16x16"},
+    Fault{"width", [](auto& r) { r.width = 830; }, "got 830; nearest: 816x480 and 832x480"},
+    Fault{"height", [](auto& r) { r.height = 0; }, "expected positive pixels, got 0"},
+    Fault{"size", [](auto& r) { r.width = 16; r.height = 2'000'000'000; }, "nearest: 16x16384"},
+    Fault{"width", [](auto& r) { r.width = 2'147'483'647; }, "nearest"},
+    Fault{"num_frames", [](auto& r) { r.num_frames = 0; }, "got 0"},
+    Fault{"num_frames", [](auto& r) { r.num_frames = -4; }, "got -4"},
+    Fault{"num_frames", [](auto& r) { r.num_frames = 2'147'483'647; }, "got 2147483647"},
+    Fault{"seconds", [](auto& r) { r.seconds = 0; }, "got 0"},
+    Fault{"seconds", [](auto& r) { r.seconds = -1; }, "got -1"},
+    Fault{"seconds", [](auto& r) { r.seconds = kNan; }, "got nan"},
+    Fault{"seconds", [](auto& r) { r.seconds = 1e30; }, "at 16 fps"},
+    Fault{"fps", [](auto& r) { r.fps = 0; }, "expected 1 to 240, got 0"},
+    Fault{"fps", [](auto& r) { r.fps = 241; }, "got 241"},
+    Fault{"num_outputs_per_prompt", [](auto& r) { r.num_outputs = 0; }, "1 to 10, got 0"},
+    Fault{"num_outputs_per_prompt", [](auto& r) { r.num_outputs = 11; }, "got 11"},
+    Fault{"seed", [](auto& r) { r.num_outputs = 3; r.seeds = {1, 2}; }, "1 or 3 seeds, got 2"},
+    Fault{"seed", [](auto& r) { r.seeds = {1, 2}; }, "got 2"},
+    Fault{"seed", [](auto& r) { r.num_outputs = 2; r.seeds = {18446744073709551615u}; }, "room"},
+    Fault{"generator_device", [](auto& r) { r.generator_device = "tpu\xff"; }, "cpu or cuda"},
+    Fault{"num_inference_steps", [](auto& r) { r.num_inference_steps = 0; }, "1 to 1000, got 0"},
+    Fault{"guidance_scale", [](auto& r) { r.guidance_scale = -1; }, "got -1"},
+    Fault{"guidance_scale", [](auto& r) { r.guidance_scale = kInfinity; }, "got inf"},
+    Fault{"guidance_scale_2", [](auto& r) { r.guidance_scale_2 = 3; }, "one expert"},
+    Fault{"boundary_ratio", [](auto& r) { r.boundary_ratio = 0.9; }, "one expert"},
+    Fault{"flow_shift", [](auto& r) { r.flow_shift = 0; }, "got 0"},
+    Fault{"flow_shift", [](auto& r) { r.flow_shift = kNan; }, "got nan"},
+    Fault{"max_sequence_length", [](auto& r) { r.max_sequence_length = 513; }, "1 to 512, got 513"},
+    Fault{"reference_url", [](auto& r) { r.image = {"reference_url", "x"}; }, "not supported"}));
+// clang-format on
+
+std::string param_of(const VideoRequest& request, const Description& model) {
+  try {
+    resolve(request, model);
+  } catch (const Error& error) {
+    return error.param();
+  }
+  return "none";
+}
+
+TEST(Resolve, JudgesTheSecondExpert) {
+  VideoRequest request = prompted();
+  request.guidance_scale_2 = kNan;
+  EXPECT_EQ(param_of(request, two_experts()), "guidance_scale_2");
+  request.guidance_scale_2 = 3;
+  request.boundary_ratio = 1.01;
+  EXPECT_EQ(param_of(request, two_experts()), "boundary_ratio");
+  request.boundary_ratio = kNan;
+  EXPECT_EQ(param_of(request, two_experts()), "boundary_ratio");
+}
+
+TEST(Resolve, KeepsTheModelsLimits) {
+  Description model = one_expert();
+  model.max_frames = 81;
+  model.max_pixels = 832 * 480;
+  VideoRequest request = prompted();
+  request.num_frames = 83;
+  EXPECT_EQ(resolve(request, model).num_frames, 81);
+  request.num_frames = 84;  // becomes 85
+  EXPECT_EQ(param_of(request, model), "num_frames");
+  request.num_frames.reset();
+  request.seconds = 5.25;
+  EXPECT_EQ(param_of(request, model), "seconds");
+  request.seconds = 5;
+  request.width = 480;
+  request.height = 832;
+  EXPECT_EQ(param_of(request, model), "none");
+  request.width = 1280;
+  request.height = 720;
+  try {
+    resolve(request, model);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.param(), "size");
+    // The nearest of that shape: both sides times sqrt(832 * 480 / (1280 * 720)), rounded down.
+    EXPECT_THAT(error.what(), HasSubstr("at most 399360 pixels in a frame, got 1280x720; nearest: "
+                                        "832x464"));
+  }
+}
+
+TEST(Resolve, RefusesAPromptOverAMebibyte) {
+  VideoRequest request = prompted();
+  request.prompt.assign(size_t{1} << 20, 'x');
+  EXPECT_EQ(param_of(request, one_expert()), "none");
+  request.prompt += 'x';
+  try {
+    resolve(request, one_expert());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::TooLarge);
+    EXPECT_EQ(error.param(), "prompt");
+  }
+}
+
+}  // namespace
+}  // namespace reel::gen
