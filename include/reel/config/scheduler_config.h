@@ -1,35 +1,35 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace reel::config {
 
-/// Diffusers' `UniPCMultistepScheduler` as flow models use it: flow sigmas, flow prediction,
-/// `predict_x0`, solver bh2, a final sigma of zero. Every other setting is refused when read.
-struct UniPcConfig {
-  int64_t num_train_timesteps = 1000;
-  int64_t solver_order = 2;  // 1 or 2
+/// `scheduler/scheduler_config.json`. Fields keep Diffusers' names and defaults.
+///
+/// Flow prediction with flow sigmas only; every setting that this has no field for is refused
+/// when read, if it is set to something that matters.
+struct SchedulerConfig {
+  std::string class_name = "UniPCMultistepScheduler";  // or FlowMatchEulerDiscreteScheduler
+  int num_train_timesteps = 1000;
+  std::optional<double> shift_terminal;  // what the last noise level before 0 is stretched to
+
+  // UniPCMultistepScheduler
   double flow_shift = 1.0;
-  std::vector<int64_t> disable_corrector;  // steps that go without it
+  int solver_order = 2;             // 1…3
+  std::string solver_type = "bh2";  // or bh1
+  bool lower_order_final = true;
+  std::vector<int> disable_corrector;      // steps after which the corrector is not run
+  std::string final_sigmas_type = "zero";  // or sigma_min
 
-  /// What cannot be, a sentence each; empty when all is well.
-  std::vector<std::string> problems() const;
-};
-
-/// Diffusers' `FlowMatchEulerDiscreteScheduler` with a fixed shift.
-struct FlowMatchEulerConfig {
-  int64_t num_train_timesteps = 1000;
+  // FlowMatchEulerDiscreteScheduler
   double shift = 1.0;
 
   /// What cannot be, a sentence each; empty when all is well.
   std::vector<std::string> problems() const;
 };
-
-using SchedulerConfig = std::variant<UniPcConfig, FlowMatchEulerConfig>;
 
 /// Reads `scheduler/scheduler_config.json`; its `_class_name` says which.
 /// Throws Error(BadModel) naming the file, the key, what was expected and what was found.

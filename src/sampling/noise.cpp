@@ -1,0 +1,33 @@
+#include "reel/sampling/noise.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <fmt/format.h>
+
+#include "reel/base/error.h"
+
+namespace reel::sampling {
+namespace {
+
+at::Generator make_generator(uint64_t seed, const std::string& where, at::Device device) {
+  if (where == "cpu") return at::detail::createCPUGenerator(seed);
+  require(where == "cuda",
+          fmt::format("generator_device: expected cpu or cuda, got {}", where.substr(0, 40)),
+          "generator_device");
+  require(device.is_cuda(), "generator_device: cuda was asked for, but the model runs on the CPU",
+          "generator_device");
+  at::Generator generator = at::globalContext().defaultGenerator(device).clone();
+  generator.set_current_seed(seed);
+  return generator;
+}
+
+}  // namespace
+
+at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed, const std::string& generator_device,
+                         at::Device device) {
+  at::Generator generator = make_generator(seed, generator_device, device);
+  const at::TensorOptions options = at::device(generator.device()).dtype(at::kFloat);
+  return at::randn(shape, generator, options).to(device);
+}
+
+}  // namespace reel::sampling

@@ -1,0 +1,55 @@
+#include "reel/sampling/scheduler.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "flow_match_euler.h"
+#include "reel/base/error.h"
+#include "unipc.h"
+
+namespace reel::sampling {
+namespace {
+
+void check_unipc(const config::SchedulerConfig& config) {
+  const int highest = config.final_sigmas_type == "zero" ? 1 : 2;
+  if (!config.lower_order_final && config.solver_order > highest) {
+    throw Error(ErrorCode::BadModel,
+                fmt::format("scheduler: solver_order {} without lower_order_final divides by zero "
+                            "in the last step",
+                            config.solver_order));
+  }
+}
+
+}  // namespace
+
+History History::to(at::Device device) const {
+  History moved = *this;
+  for (at::Tensor& output : moved.model_outputs) output = output.to(device);
+  if (moved.last_sample.defined()) moved.last_sample = moved.last_sample.to(device);
+  return moved;
+}
+
+std::unique_ptr<Scheduler> make_scheduler(const config::SchedulerConfig& config, int steps,
+                                          std::optional<double> flow_shift) {
+  require(steps >= 1 && steps <= config.num_train_timesteps,
+          fmt::format("num_inference_steps: expected 1 to {}, got {}", config.num_train_timesteps,
+                      steps),
+          "num_inference_steps");
+  require(!flow_shift || (*flow_shift > 0 && std::isfinite(*flow_shift)),
+          fmt::format("flow_shift: expected a positive number, got {}", flow_shift.value_or(0)),
+          "flow_shift");
+  if (config.class_name == "UniPCMultistepScheduler") {
+    check_unipc(config);
+    return std::make_unique<UniPC>(config, flow_shift.value_or(config.flow_shift), steps);
+  }
+  if (config.class_name == "FlowMatchEulerDiscreteScheduler") {
+    return std::make_unique<FlowMatchEuler>(config, flow_shift.value_or(config.shift), steps);
+  }
+  throw Error(ErrorCode::BadModel, fmt::format("scheduler: expected UniPCMultistepScheduler or "
+                                               "FlowMatchEulerDiscreteScheduler, got {}",
+                                               config.class_name.substr(0, 80)));
+}
+
+}  // namespace reel::sampling
