@@ -2,10 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace reel::weights {
@@ -34,9 +37,23 @@ class SafetensorsFile {
   const std::map<std::string, TensorInfo>& tensors() const;
   const std::map<std::string, std::string>& metadata() const;
 
-  /// A view of the mapping, which it keeps alive: no copy, read only by convention.
+  /// Throws Error(BadModel) if there is none of that name.
+  const TensorInfo& info(const std::string& name) const;
+
+  /// A view of the mapping, which it keeps alive; a copy if the file does not align it to its
+  /// dtype. The mapping is read only: writing into the view ends the process.
   /// Throws Error(BadModel) if there is none of that name.
   at::Tensor tensor(const std::string& name) const;
+
+  /// Fills `out` (contiguous, same shape, any dtype and device) piece by piece, and gives each
+  /// piece's pages of the mapping back: the file and its cast are never in memory together.
+  /// `on_bytes` gets the bytes of the file that each piece took.
+  void copy_to(const at::Tensor& out, const std::string& name,
+               const std::function<void(uint64_t)>& on_bytes = {}) const;
+
+  /// Reads the tensor's pages in. Throws Error(BadModel) if the file has been cut short or cannot
+  /// be read: touching it would then end the process.
+  void read_ahead(const std::string& name) const;
 
  private:
   struct Mapping;
