@@ -38,9 +38,11 @@ if(Libtorch_FOUND AND NOT TARGET Libtorch::torch)
     set(Libtorch_CUDA ON)
     set(_cuda "${_lib}/libtorch_cuda.so" "${_lib}/libc10_cuda.so" "${_nvidia}/cu13/lib/libcudart.so.13")
   endif()
+  # The wheel's own OpenMP, for files that use at::parallel_for: one pool of threads, not two.
   # libtorch_cuda registers itself when loaded, so it is linked though nothing names it.
   target_link_libraries(Libtorch::torch INTERFACE
-    -Wl,--no-as-needed "${_lib}/libtorch_cpu.so" "${_lib}/libc10.so" ${_cuda} -Wl,--as-needed)
+    -Wl,--no-as-needed "${_lib}/libtorch_cpu.so" "${_lib}/libc10.so" ${_cuda} -Wl,--as-needed
+    "${_lib}/libgomp.so.1")
   target_link_options(Libtorch::torch INTERFACE -Wl,--disable-new-dtags
     "-Wl,-rpath,${_nvidia}/cudnn/lib:${_nvidia}/nccl/lib:${_nvidia}/cusparselt/lib:${_nvidia}/nvshmem/lib:${_nvidia}/cu13/lib:${_lib}")
 endif()

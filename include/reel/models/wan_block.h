@@ -1,0 +1,75 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+#include "reel/config/wan_transformer_config.h"
+#include "reel/dist/group.h"
+#include "reel/nn/linear.h"
+#include "reel/nn/norm.h"
+#include "reel/nn/rope.h"
+#include "reel/weights/param.h"
+
+// Shapes: B batch, S this rank's video tokens, T text tokens, D width, H heads, d a head's width,
+// R distinct timesteps.
+
+namespace reel::models {
+
+/// Where a block's call stands: in the denoising, the stack and the ranks.
+struct BlockContext {
+  dist::Group& sequence;    // the ranks that share the tokens
+  int64_t first_token = 0;  // of this rank's, in the whole sequence
+  int step = 0;
+  int branch = 0;  // 0: with the prompt, 1: with the negative one
+  int layer = 0;
+};
+
+/// One step's time modulation: a row for each distinct timestep, and which row is each token's.
+struct StepTime {
+  at::Tensor temb_RD;  // compute dtype, as all of it
+  at::Tensor tproj_R6D;
+  at::Tensor row_of_BS;  // int64; undefined: as kernels::Affine says, mostly one row for all
+};
+
+/// Keys and values, by head.
+struct KeyValue {
+  at::Tensor k_BTHd, v_BTHd;
+};
+
+/// Wan's attention, over the video itself or over the text.
+struct WanAttention {
+  WanAttention(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
+
+  /// x_BSD -> [B, S, D]. Throws Error(Unsupported) if more than one rank shares the tokens.
+  at::Tensor over_self(const at::Tensor& x_BSD, const nn::Rope& rope,
+                       const BlockContext& context) const;
+
+  /// What over_text reads: the same in every step.
+  KeyValue key_value(const at::Tensor& text_BTD) const;
+  at::Tensor over_text(const at::Tensor& x_BSD, const KeyValue& text) const;
+
+  nn::Linear to_q, to_k, to_v, to_out;
+  nn::RmsNorm norm_q, norm_k;
+  int64_t heads;
+};
+
+/// One block: attention over the video, over the text, feed-forward.
+///
+/// Names and numerics are those of WanTransformerBlock (Diffusers 0.40): norms, modulation and
+/// gates in fp32, the rest in the compute dtype.
+struct WanBlock {
+  WanBlock(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
+
+  /// x_BSD -> [B, S, D]. `rope` is of the whole sequence, `text` this block's own attn2.key_value.
+  at::Tensor operator()(const at::Tensor& x_BSD, const StepTime& time, const nn::Rope& rope,
+                        const KeyValue& text, const BlockContext& context) const;
+
+  WanAttention attn1, attn2;
+  std::optional<nn::LayerNorm> norm2;  // none: x itself is attn2's input
+  nn::Linear ffn_in, ffn_out;
+  const weights::Param& scale_shift_table;  // [1, 6, D]
+  double eps;
+};
+
+}  // namespace reel::models

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <deque>
+#include <vector>
+
+#include "reel/config/wan_transformer_config.h"
+#include "reel/models/wan_block.h"
+#include "reel/residency/blocks.h"
+
+// Shapes: B batch, S video tokens, T text tokens, D width, C latent channels, F, Y, X latent
+// frames, rows and columns, N timesteps of a schedule.
+
+namespace reel::models {
+
+/// The time modulations of a whole schedule, a row for each timestep; compute dtype.
+struct TimeTable {
+  at::Tensor temb_ND, tproj_N6D;
+
+  /// Every token at timestep `n`.
+  StepTime at(int64_t n) const;
+
+  /// Tokens at several timesteps: the token at [b, s] at `steps[row_of_BS[b, s]]`.
+  StepTime at(const std::vector<int64_t>& steps, const at::Tensor& row_of_BS) const;
+};
+
+/// What one prompt comes to in one transformer: every block's keys and values of the text.
+struct PromptContext {
+  std::vector<KeyValue> layers;
+};
+
+/// What a forward is conditioned on.
+struct Conditions {
+  const StepTime& time;
+  const nn::Rope& rope;
+  const PromptContext& prompt;
+};
+
+/// The video transformer of Wan 2.1 and 2.2 (T2V; A14B is two of them; 5B with a row of time for
+/// each distinct timestep). WanTransformer3DModel of Diffusers 0.40 in names and numerics.
+///
+/// A forward is begin, blocks, finish. What a request's steps share is computed once, by rope,
+/// times and prompt, and kept by the caller. Nothing waits for the device.
+struct WanTransformer {
+  /// Throws Error(Unsupported) if `config` asks for image conditioning.
+  WanTransformer(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
+
+  /// The patches of latents [B, C, F, Y, X]. Throws Error(InvalidArgument) if they are not whole
+  /// patches, or more along an axis than the model knows.
+  nn::Grid grid_of(const at::Tensor& latents_BCFYX) const;
+
+  nn::Rope rope(const nn::Grid& grid) const;
+
+  /// timesteps_N: any dtype, on the model's device.
+  TimeTable times(const at::Tensor& timesteps_N) const;
+
+  /// text_BTC: the text encoder's output, [B, T, text_dim].
+  PromptContext prompt(const at::Tensor& text_BTC, residency::Blocks& weights) const;
+
+  /// Latents [B, C, F, Y, X] -> x_BSD, compute dtype.
+  at::Tensor begin(const at::Tensor& latents_BCFYX) const;
+
+  /// Blocks first … last − 1 of the stack; `context.layer` is set here.
+  at::Tensor blocks(int64_t first, int64_t last, at::Tensor x_BSD, const Conditions& conditions,
+                    BlockContext context, residency::Blocks& weights) const;
+
+  /// x_BSD -> the prediction, [B, out_channels, F, Y, X].
+  at::Tensor finish(const at::Tensor& x_BSD, const StepTime& time, const nn::Grid& grid) const;
+
+  const config::WanTransformerConfig config;
+  const int64_t width;
+  const weights::Param &patch_weight, &patch_bias;
+  nn::Linear time_in, time_out, time_proj;  // the first two in fp32
+  nn::Linear text_in, text_out;
+  std::deque<WanBlock> layers;
+  const weights::Param& scale_shift_table;  // [1, 2, D]
+  nn::Linear proj_out;
+
+ private:
+  /// The block wanted after block `i`: after the last, the first of the next step.
+  int after(int i) const { return (i + 1) % static_cast<int>(layers.size()); }
+};
+
+}  // namespace reel::models

@@ -1,0 +1,94 @@
+#include "reel/models/wan_block.h"
+
+#include <ATen/ATen.h>
+
+#include "reel/base/error.h"
+#include "reel/nn/attention.h"
+
+namespace reel::models {
+namespace {
+
+int64_t width(const config::WanTransformerConfig& c) {
+  return c.num_attention_heads * c.attention_head_dim;
+}
+
+/// The tokens of `all_N…` from `first` on.
+at::Tensor of_rank(const at::Tensor& all, int64_t dim, int64_t first, int64_t count) {
+  return all.defined() ? all.narrow(dim, first, count) : all;
+}
+
+}  // namespace
+
+WanAttention::WanAttention(const weights::ParamScope& scope, const config::WanTransformerConfig& c)
+    : to_q(scope / "to_q", width(c), width(c)),
+      to_k(scope / "to_k", width(c), width(c)),
+      to_v(scope / "to_v", width(c), width(c)),
+      to_out(scope / "to_out" / 0, width(c), width(c)),
+      norm_q(scope / "norm_q", width(c), c.eps),
+      norm_k(scope / "norm_k", width(c), c.eps),
+      heads(c.num_attention_heads) {}
+
+at::Tensor WanAttention::over_self(const at::Tensor& x_BSD, const nn::Rope& rope,
+                                   const BlockContext& context) const {
+  if (context.sequence.size() != 1) {
+    throw Error(ErrorCode::Unsupported, "transformer: tokens shared by several ranks");
+  }
+  const int64_t S = x_BSD.size(1);
+  const auto cos_SR = of_rank(rope.cos_SR, 0, context.first_token, S);
+  const auto sin_SR = of_rank(rope.sin_SR, 0, context.first_token, S);
+  const auto turned = [&](const nn::Linear& to, const nn::RmsNorm& norm) {
+    return kernels::rms_norm_rope(to(x_BSD), norm.weight.tensor, norm.eps, cos_SR, sin_SR)
+        .unflatten(2, {heads, -1});
+  };
+  const auto q_BSHd = turned(to_q, norm_q), k_BSHd = turned(to_k, norm_k);
+  const auto v_BSHd = to_v(x_BSD).unflatten(2, {heads, -1});
+  return to_out(nn::attention(q_BSHd, k_BSHd, v_BSHd).flatten(2));
+}
+
+KeyValue WanAttention::key_value(const at::Tensor& text_BTD) const {
+  return {norm_k(to_k(text_BTD)).unflatten(2, {heads, -1}),
+          to_v(text_BTD).unflatten(2, {heads, -1})};
+}
+
+at::Tensor WanAttention::over_text(const at::Tensor& x_BSD, const KeyValue& text) const {
+  const auto q_BSHd = norm_q(to_q(x_BSD)).unflatten(2, {heads, -1});
+  return to_out(nn::attention(q_BSHd, text.k_BTHd, text.v_BTHd).flatten(2));
+}
+
+WanBlock::WanBlock(const weights::ParamScope& scope, const config::WanTransformerConfig& c)
+    : attn1(scope / "attn1", c),
+      attn2(scope / "attn2", c),
+      norm2(c.cross_attn_norm ? std::make_optional<nn::LayerNorm>(scope / "norm2", width(c))
+                              : std::nullopt),
+      ffn_in(scope / "ffn" / "net" / 0 / "proj", width(c), c.ffn_dim, /*with_bias=*/true,
+             weights::Keep::Compute, nn::Activation::GeluTanh),
+      ffn_out(scope / "ffn" / "net" / 2, c.ffn_dim, width(c)),
+      scale_shift_table(scope.declare("scale_shift_table", {1, 6, width(c)}, weights::Keep::Fp32)),
+      eps(c.eps) {}
+
+at::Tensor WanBlock::operator()(const at::Tensor& x_BSD, const StepTime& time, const nn::Rope& rope,
+                                const KeyValue& text, const BlockContext& context) const {
+  const auto m_R6D = scale_shift_table.tensor + time.tproj_R6D.to(at::kFloat);
+  const auto part = [&](int64_t i) { return m_R6D.select(1, i); };
+  const kernels::Affine self{1 + part(1), part(0)}, feed{1 + part(4), part(3)};
+  const auto row_of = of_rank(time.row_of_BS, 1, context.first_token, x_BSD.size(1));
+
+  // 1. Self-attention
+  auto y = attn1.over_self(kernels::layer_norm(x_BSD, self, row_of, eps), rope, context);
+
+  // 2. Cross-attention
+  kernels::Sum sum;
+  if (norm2) {
+    sum = kernels::add_and_norm(x_BSD, y, part(2), norm2->affine(), row_of, eps);
+  } else {
+    sum.x_BSD = sum.normed_BSD = kernels::add_gated(x_BSD, y, part(2), row_of);
+  }
+  y = attn2.over_text(sum.normed_BSD, text);
+
+  // 3. Feed-forward
+  sum = kernels::add_and_norm(sum.x_BSD, y, /*gate_RD=*/{}, feed, row_of, eps);
+  y = ffn_out(ffn_in(sum.normed_BSD));
+  return kernels::add_gated(sum.x_BSD, y, part(5), row_of);
+}
+
+}  // namespace reel::models

@@ -1,0 +1,150 @@
+#include "reel/models/wan_transformer.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "reel/base/error.h"
+
+namespace reel::models {
+namespace {
+
+const config::WanTransformerConfig& supported(const config::WanTransformerConfig& c) {
+  if (c.image_dim || c.added_kv_proj_dim || c.pos_embed_seq_len) {
+    throw Error(
+        ErrorCode::Unsupported,
+        "transformer/config.json: image_dim, added_kv_proj_dim or pos_embed_seq_len is set: "
+        "transformers that see an image are not supported");
+  }
+  if (c.attention_head_dim % 2 != 0 || c.freq_dim % 2 != 0) {
+    throw Error(
+        ErrorCode::BadModel,
+        fmt::format("transformer/config.json: attention_head_dim and freq_dim: expected even "
+                    "numbers, got {} and {}",
+                    c.attention_head_dim, c.freq_dim));
+  }
+  return c;
+}
+
+int64_t patch_volume(const config::WanTransformerConfig& c) {
+  return c.patch_size[0] * c.patch_size[1] * c.patch_size[2];
+}
+
+/// [cos | sin] of timestep · 10000^(−i / half), fp32 [N, dim].
+at::Tensor sinusoid(const at::Tensor& timesteps_N, int64_t dim) {
+  const int64_t half = dim / 2;
+  const auto exponents =
+      at::arange(half, timesteps_N.options().dtype(at::kFloat)) * -std::log(10000.0) / half;
+  const auto angles = timesteps_N.to(at::kFloat).unsqueeze(1) * exponents.exp();
+  return at::cat({angles.cos(), angles.sin()}, -1);
+}
+
+}  // namespace
+
+StepTime TimeTable::at(int64_t n) const {
+  return {temb_ND.narrow(0, n, 1), tproj_N6D.narrow(0, n, 1), {}};
+}
+
+StepTime TimeTable::at(const std::vector<int64_t>& steps, const at::Tensor& row_of_BS) const {
+  std::vector<at::Tensor> temb, tproj;
+  for (const int64_t n : steps) {
+    temb.push_back(temb_ND.narrow(0, n, 1));
+    tproj.push_back(tproj_N6D.narrow(0, n, 1));
+  }
+  return {at::cat(temb), at::cat(tproj), row_of_BS};
+}
+
+WanTransformer::WanTransformer(const weights::ParamScope& scope,
+                               const config::WanTransformerConfig& c)
+    : config(supported(c)),
+      width(c.num_attention_heads * c.attention_head_dim),
+      patch_weight((scope / "patch_embedding")
+                       .declare("weight", {width, c.in_channels, c.patch_size[0], c.patch_size[1],
+                                           c.patch_size[2]})),
+      patch_bias((scope / "patch_embedding").declare("bias", {width})),
+      time_in(scope / "condition_embedder" / "time_embedder" / "linear_1", c.freq_dim, width,
+              /*with_bias=*/true, weights::Keep::Fp32),
+      time_out(scope / "condition_embedder" / "time_embedder" / "linear_2", width, width,
+               /*with_bias=*/true, weights::Keep::Fp32),
+      time_proj(scope / "condition_embedder" / "time_proj", width, 6 * width),
+      text_in(scope / "condition_embedder" / "text_embedder" / "linear_1", c.text_dim, width,
+              /*with_bias=*/true, weights::Keep::Compute, nn::Activation::GeluTanh),
+      text_out(scope / "condition_embedder" / "text_embedder" / "linear_2", width, width),
+      scale_shift_table(scope.declare("scale_shift_table", {1, 2, width}, weights::Keep::Fp32)),
+      proj_out(scope / "proj_out", width, c.out_channels * patch_volume(c)) {
+  for (int64_t i = 0; i < c.num_layers; ++i) layers.emplace_back(scope / "blocks" / i, c);
+}
+
+nn::Grid WanTransformer::grid_of(const at::Tensor& latents_BCFYX) const {
+  const char* const names[] = {"frames", "rows", "columns"};
+  int64_t patches[3];
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const int64_t size = latents_BCFYX.size(static_cast<int64_t>(axis) + 2);
+    const int64_t patch = config.patch_size[axis];
+    patches[axis] = size / patch;
+    require(size % patch == 0 && patches[axis] <= config.rope_max_seq_len,
+            fmt::format("latent {}: expected a multiple of {} up to {}, got {}", names[axis], patch,
+                        patch * config.rope_max_seq_len, size));
+  }
+  return {patches[0], patches[1], patches[2]};
+}
+
+nn::Rope WanTransformer::rope(const nn::Grid& grid) const {
+  return nn::rope_of(grid, config.attention_head_dim, patch_weight.tensor.device());
+}
+
+TimeTable WanTransformer::times(const at::Tensor& timesteps_N) const {
+  const auto hidden = at::silu(time_in(sinusoid(timesteps_N, config.freq_dim)));
+  const auto temb_ND = time_out(hidden).to(patch_weight.tensor.scalar_type());
+  return {temb_ND, time_proj(at::silu(temb_ND)).unflatten(1, {6, width})};
+}
+
+PromptContext WanTransformer::prompt(const at::Tensor& text_BTC, residency::Blocks& weights) const {
+  const auto text_BTD = text_out(text_in(text_BTC.to(patch_weight.tensor.scalar_type())));
+  PromptContext context;
+  for (int i = 0; i < config.num_layers; ++i) {
+    const auto lease = weights.acquire(i, after(i));
+    context.layers.push_back(layers[static_cast<size_t>(i)].attn2.key_value(text_BTD));
+  }
+  return context;
+}
+
+at::Tensor WanTransformer::begin(const at::Tensor& latents_BCFYX) const {
+  const auto [frames, rows, columns] = grid_of(latents_BCFYX);
+  const auto [pf, py, px] = config.patch_size;
+  const int64_t B = latents_BCFYX.size(0), C = latents_BCFYX.size(1);
+  // A convolution whose stride is its kernel is a linear layer over patches.
+  const auto patches_BSP = latents_BCFYX.to(patch_weight.tensor.scalar_type())
+                               .reshape({B, C, frames, pf, rows, py, columns, px})
+                               .permute({0, 2, 4, 6, 1, 3, 5, 7})
+                               .reshape({B, frames * rows * columns, C * pf * py * px});
+  return at::linear(patches_BSP, patch_weight.tensor.flatten(1), patch_bias.tensor);
+}
+
+at::Tensor WanTransformer::blocks(int64_t first, int64_t last, at::Tensor x_BSD,
+                                  const Conditions& conditions, BlockContext context,
+                                  residency::Blocks& weights) const {
+  for (int64_t i = first; i < last; ++i) {
+    context.layer = static_cast<int>(i);
+    const auto lease = weights.acquire(context.layer, after(context.layer));
+    const auto at = static_cast<size_t>(i);
+    x_BSD =
+        layers[at](x_BSD, conditions.time, conditions.rope, conditions.prompt.layers[at], context);
+  }
+  return x_BSD;
+}
+
+at::Tensor WanTransformer::finish(const at::Tensor& x_BSD, const StepTime& time,
+                                  const nn::Grid& grid) const {
+  const auto m_R2D = scale_shift_table.tensor + time.temb_RD.unsqueeze(1);
+  const kernels::Affine affine{1 + m_R2D.select(1, 1), m_R2D.select(1, 0)};
+  const auto [pf, py, px] = config.patch_size;
+  return proj_out(kernels::layer_norm(x_BSD, affine, time.row_of_BS, config.eps))
+      .view({x_BSD.size(0), grid.frames, grid.rows, grid.columns, pf, py, px, config.out_channels})
+      .permute({0, 7, 1, 4, 2, 5, 3, 6})
+      .reshape({x_BSD.size(0), config.out_channels, grid.frames * pf, grid.rows * py,
+                grid.columns * px});
+}
+
+}  // namespace reel::models

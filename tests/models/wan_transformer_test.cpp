@@ -1,0 +1,190 @@
+#include "reel/models/wan_transformer.h"
+
+#include <ATen/ATen.h>
+
+#include "reel/base/error.h"
+#include "wan_golden.h"
+
+namespace reel::models {
+namespace {
+
+/// Notes the order in which blocks are asked for.
+struct NotedBlocks : residency::Blocks {
+  residency::Lease acquire(int index, int next) override {
+    asked.emplace_back(index, next);
+    return {};
+  }
+  std::vector<std::pair<int, int>> asked;
+};
+
+/// A whole transformer with the golden's weights.
+struct GoldenTransformer {
+  explicit GoldenTransformer(const std::string& name, at::ScalarType dtype = at::kFloat)
+      : golden(name),
+        params(at::kCPU, dtype),
+        model(weights::ParamScope(params), test::wan_config(golden)) {
+    golden.fill(params);
+  }
+
+  /// timestep [B], one for each batch entry, or [B, S], one for each token.
+  StepTime time_of(const at::Tensor& timestep) const {
+    if (timestep.dim() == 1) {
+      const auto table = model.times(timestep);
+      return {table.temb_ND, table.tproj_N6D, {}};
+    }
+    const auto [distinct, row_of_BS, counts] = at::_unique2(timestep, true, true);
+    std::vector<int64_t> steps;
+    for (int64_t n = 0; n < distinct.numel(); ++n) steps.push_back(n);
+    return model.times(distinct).at(steps, row_of_BS);
+  }
+
+  at::Tensor run(const std::string& which) {
+    const auto latents = golden["in.latents"];
+    const auto grid = model.grid_of(latents);
+    const StepTime time = time_of(golden["in." + which + ".timestep"]);
+    const PromptContext prompt = model.prompt(golden["in.text"], stay);
+    const auto rope = model.rope(grid);
+    const Conditions conditions{time, rope, prompt};
+    auto x = model.begin(latents);
+    patches = x;
+    layers.clear();
+    for (int64_t i = 0; i < model.config.num_layers; ++i) {
+      x = model.blocks(i, i + 1, x, conditions, {.sequence = solo}, stay);
+      layers.push_back(x);
+    }
+    return model.finish(x, time, grid);
+  }
+
+  double distance(const std::string& which) {
+    return test::relative_l2(run(which), golden["out." + which + ".sample"]);
+  }
+
+  test::Golden golden;
+  weights::ParamSet params;
+  WanTransformer model;
+  dist::SoloGroup solo;
+  residency::ResidentBlocks stay;
+  at::Tensor patches;              // of the last run
+  std::vector<at::Tensor> layers;  // what each block returned
+};
+
+TEST(WanTransformer, EqualsDiffusersAtEveryBlock) {
+  GoldenTransformer tiny("wan-transformer-tiny");
+  EXPECT_LT(tiny.distance("int"), 2e-6);
+  EXPECT_LT(test::relative_l2(tiny.patches, tiny.golden["out.int.patches"]), 1e-6);
+  for (size_t i = 0; i < tiny.layers.size(); ++i) {
+    EXPECT_LT(test::relative_l2(tiny.layers[i], tiny.golden["out.int.block." + std::to_string(i)]),
+              2e-6)
+        << "block " << i;
+  }
+  EXPECT_LT(tiny.distance("float"), 2e-6);
+  tiny.params.pack();
+  EXPECT_LT(tiny.distance("int"), 2e-6);
+}
+
+TEST(WanTransformer, TakesATimestepForEachToken) {
+  GoldenTransformer tiny("wan-transformer-5b-tiny");
+  EXPECT_LT(tiny.distance("all"), 2e-6);
+  EXPECT_LT(tiny.distance("first_frame_zero"), 2e-6);
+  const auto all = tiny.run("all");
+  EXPECT_GT(test::relative_l2(all, tiny.golden["out.first_frame_zero.sample"]), 1e-3);
+}
+
+TEST(WanTransformer, OneRowOfTimeIsARowForEachToken) {
+  GoldenTransformer tiny("wan-transformer-5b-tiny");
+  const auto timestep = tiny.golden["in.all.timestep"];
+  ASSERT_TRUE(at::eq(timestep, timestep[0][0]).all().item<bool>());
+  const auto latents = tiny.golden["in.latents"];
+  const auto grid = tiny.model.grid_of(latents);
+  const auto time = tiny.model.times(timestep.flatten().slice(0, 0, 1)).at(0);
+  const auto prompt = tiny.model.prompt(tiny.golden["in.text"], tiny.stay);
+  const auto rope = tiny.model.rope(grid);
+  const auto x = tiny.model.blocks(0, 2, tiny.model.begin(latents), {time, rope, prompt},
+                                   {.sequence = tiny.solo}, tiny.stay);
+  EXPECT_LT(test::relative_l2(tiny.model.finish(x, time, grid), tiny.golden["out.all.sample"]),
+            2e-6);
+}
+
+TEST(WanTransformer, NoticesWhatIsWrong) {
+  const auto distance_with = [](const std::string& name, auto change) {
+    GoldenTransformer tiny("wan-transformer-tiny");
+    change(tiny.params.find(name)->tensor);
+    return tiny.distance("int");
+  };
+  const auto zero = [](at::Tensor& t) { t.zero_(); };
+  const auto swap = [](at::Tensor& t) { t = t.flip(1); };
+  EXPECT_GT(distance_with("patch_embedding.bias", zero), 1e-3);
+  EXPECT_GT(distance_with("scale_shift_table", swap), 1e-3);
+  EXPECT_GT(distance_with("blocks.1.attn2.to_k.bias", zero), 1e-3);
+  EXPECT_GT(distance_with("condition_embedder.time_embedder.linear_1.bias", zero), 1e-3);
+}
+
+TEST(WanTransformer, TimeAndTextEqualDiffusers) {
+  const test::Golden golden("wan-time-text");
+  weights::ParamSet params(at::kCPU, at::kFloat);
+  auto config = test::wan_config(golden);
+  const WanTransformer model(weights::ParamScope(params), config);
+  const std::string prefix = "condition_embedder.";
+  for (auto& param : params.params()) {
+    param.tensor = param.name.starts_with(prefix)
+                       ? golden["w." + param.name.substr(prefix.size())].clone()
+                       : at::zeros(param.shape);
+  }
+  for (const std::string which : {"int", "float", "tokens"}) {
+    const auto table = model.times(golden["in." + which + ".timestep"].flatten());
+    const auto same = [&](const at::Tensor& ours, const std::string& name) {
+      const auto theirs = golden["out." + which + "." + name];
+      EXPECT_LT(test::relative_l2(ours.reshape(theirs.sizes()), theirs), 1e-6) << which << name;
+    };
+    same(table.temb_ND, "temb");
+    same(table.tproj_N6D, "time_proj");
+  }
+  const auto text = model.text_out(model.text_in(golden["in.text"]));
+  EXPECT_LT(test::relative_l2(text, golden["out.text"]), 1e-6);
+}
+
+TEST(WanTransformer, Bf16IsAsCloseAsDiffusersOwn) {
+  // Diffusers 0.40.0 with torch_dtype=bfloat16 on a CPU, against its own fp32 run.
+  const double diffusers_tiny = 0.0101, diffusers_5b = 0.0099;
+  GoldenTransformer tiny("wan-transformer-tiny", at::kBFloat16);
+  GoldenTransformer of_5b("wan-transformer-5b-tiny", at::kBFloat16);
+  for (const bool packed : {false, true}) {
+    if (packed) {
+      tiny.params.pack();
+      of_5b.params.pack();
+    }
+    EXPECT_LT(tiny.distance("int"), 1.5 * diffusers_tiny);
+    EXPECT_LT(of_5b.distance("first_frame_zero"), 1.5 * diffusers_5b);
+  }
+}
+
+TEST(WanTransformer, AsksForEachBlockOnceAndNamesTheNext) {
+  GoldenTransformer tiny("wan-transformer-tiny");
+  NotedBlocks noted;
+  const auto latents = tiny.golden["in.latents"];
+  const auto time = tiny.time_of(tiny.golden["in.int.timestep"]);
+  const auto prompt = tiny.model.prompt(tiny.golden["in.text"], noted);
+  const auto rope = tiny.model.rope(tiny.model.grid_of(latents));
+  tiny.model.blocks(1, 3, tiny.model.begin(latents), {time, rope, prompt}, {.sequence = tiny.solo},
+                    noted);
+  const std::vector<std::pair<int, int>> expected = {{0, 1}, {1, 2}, {2, 0}, {1, 2}, {2, 0}};
+  EXPECT_EQ(noted.asked, expected);
+}
+
+TEST(WanTransformer, RefusesLatentsThatDoNotFit) {
+  GoldenTransformer tiny("wan-transformer-tiny");
+  EXPECT_THROW(tiny.model.grid_of(at::zeros({1, 6, 3, 5, 10})), Error);
+  EXPECT_THROW(tiny.model.grid_of(at::zeros({1, 6, 41, 4, 10})), Error);
+  EXPECT_EQ(tiny.model.grid_of(at::zeros({1, 6, 40, 4, 10})).tokens(), 40 * 2 * 5);
+}
+
+TEST(WanTransformer, RefusesAnImageModel) {
+  config::WanTransformerConfig config;
+  config.image_dim = 1280;
+  config.num_layers = 1;
+  weights::ParamSet params(at::kCPU, at::kFloat);
+  EXPECT_THROW(WanTransformer(weights::ParamScope(params), config), Error);
+}
+
+}  // namespace
+}  // namespace reel::models
