@@ -92,9 +92,9 @@ class JobStore {
     virtual ~Watch() = default;
   };
 
-  /// `listener` is told of every change of every job, each job's in order, on the thread that
-  /// made it: it must be quick, and may read the store but not change it, nor begin or end a
-  /// watch.
+  /// `listener` is told of every change of every job, in order, one at a time, on the threads that
+  /// make changes: it must be quick and throw nothing, and may read the store but not change it,
+  /// nor begin or end a watch. The store outlives the watch.
   using Listener = std::function<void(const Job&)>;
   [[nodiscard]] virtual std::unique_ptr<Watch> watch(Listener listener) = 0;
 };

@@ -1,0 +1,50 @@
+#include "run_control.h"
+
+#include <algorithm>
+
+namespace reel::jobs {
+
+double fraction_done(const gen::Progress& progress, int output, int outputs) {
+  // About what the stages take of a video's time.
+  struct Share {
+    double first, size;
+  };
+  const auto [first, size] = [&]() -> Share {
+    switch (progress.stage) {
+      case gen::Stage::TextEncoding:
+        return {0, 0.02};
+      case gen::Stage::Denoising:
+        return {0.02, 0.88};
+      case gen::Stage::Decoding:
+        break;
+    }
+    return {0.9, 0.1};
+  }();
+  const double stage_done =
+      progress.steps > 0 ? std::clamp(double(progress.step) / progress.steps, 0.0, 1.0) : 0;
+  return (output + first + size * stage_done) / outputs;
+}
+
+void RunControl::report(const gen::Progress& progress) {
+  const bool stepped = progress.stage == gen::Stage::Denoising && last_.stage == progress.stage &&
+                       progress.step == last_.step + 1;
+  if (stepped) metrics_.step(since_step_.seconds());
+  since_step_.restart();
+  last_ = progress;
+
+  const int outputs = delivery_.job().spec->request.num_outputs();
+  const double done = fraction_done(progress, output_, outputs);
+  percent_ = std::max(percent_, static_cast<int>(done * 99));  // 100 is for the finished file
+
+  JobProgress told;
+  told.stage = progress.stage;
+  told.output = output_;
+  told.step = progress.step;
+  told.steps = progress.steps;
+  told.percent = percent_;
+  const bool has_rate = output_ > 0 || progress.stage == gen::Stage::Decoding || progress.step > 0;
+  if (has_rate && done > 0) told.eta_seconds = since_start_.seconds() * (1 - done) / done;
+  jobs_.progress(delivery_.job().id, told);
+}
+
+}  // namespace reel::jobs

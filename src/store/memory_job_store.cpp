@@ -1,0 +1,312 @@
+#include "reel/store/memory_job_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <ext/pb_ds/assoc_container.hpp>
+#include <list>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "reel/base/clock.h"
+#include "reel/base/ids.h"
+
+namespace reel::store {
+
+using jobs::Job;
+using jobs::Status;
+
+struct MemoryJobStore::State {
+  struct Record {
+    Job job;
+    double rank = 0;
+    CancelToken cancel;
+    std::string idempotency_key;
+  };
+  using Records = std::unordered_map<std::string, Record>;
+  using Turn = std::pair<double, uint64_t>;  // rank, sequence
+  /// The queue in order; counts those before one in logarithmic time.
+  using Queue = __gnu_pbds::tree<Turn, Record*, std::less<Turn>, __gnu_pbds::rb_tree_tag,
+                                 __gnu_pbds::tree_order_statistics_node_update>;
+
+  State(size_t most, std::unique_ptr<jobs::QueuePolicy> by)
+      : max_queued(most), policy(std::move(by)) {}
+
+  const size_t max_queued;
+  const std::unique_ptr<jobs::QueuePolicy> policy;
+
+  mutable std::mutex mutex;  // guards what follows, down to `news`
+  std::condition_variable_any work;
+  mutable std::condition_variable finished;
+  Records records;
+  std::array<std::map<uint64_t, Record*>, 2> by_kind;  // in the order of submission
+  std::array<jobs::Counts, 2> counts;
+  Queue queue;
+  std::unordered_map<std::string, std::pair<std::string, std::string>> keys;  // fingerprint, id
+  uint64_t next_sequence = 1;
+  std::deque<Job> news;  // changes that the listeners do not know of yet
+
+  std::mutex delivery;  // taken before `mutex`; guards the listeners
+  std::list<Listener> listeners;
+
+  static Turn turn(const Record& record) { return {record.rank, record.job.sequence}; }
+  jobs::Counts& counts_of(const Record& record) {
+    return counts[static_cast<size_t>(record.job.spec->kind)];
+  }
+
+  Job snapshot(const Record& record) const {
+    Job job = record.job;
+    if (job.status == Status::Queued) job.queue_position = queue.order_of_key(turn(record));
+    return job;
+  }
+
+  Record* find(const std::string& id) {
+    const auto found = records.find(id);
+    return found == records.end() ? nullptr : &found->second;
+  }
+
+  Record& need(const std::string& id) {
+    if (Record* record = find(id)) return *record;
+    throw Error(ErrorCode::NotFound, fmt::format("there is no job '{}'", id));
+  }
+
+  /// The one place where a job moves. False if it may not.
+  bool move(Record& record, Status to) {
+    Job& job = record.job;
+    if (!jobs::may_become(job.status, to)) return false;
+    if (job.status == Status::Queued) {
+      queue.erase(turn(record));
+      --counts_of(record).queued;
+    } else {
+      --counts_of(record).in_progress;
+    }
+    job.status = to;
+    if (to == Status::InProgress) {
+      ++counts_of(record).in_progress;
+      job.started_at = unix_seconds();
+    } else {
+      job.completed_at = unix_seconds();
+      job.progress.eta_seconds.reset();
+      finished.notify_all();
+    }
+    return true;
+  }
+
+  void end(Record& record, Status how, jobs::JobError error) {
+    if (!move(record, how)) return;
+    record.job.error = std::move(error);
+    record.cancel.cancel();
+    news.push_back(record.job);
+  }
+
+  /// Tells the listeners, in order, what they do not know yet. Without `mutex`.
+  void deliver() {
+    const std::lock_guard telling(delivery);
+    for (;;) {
+      std::unique_lock lock(mutex);
+      if (news.empty()) return;
+      const Job job = std::move(news.front());
+      news.pop_front();
+      lock.unlock();
+      for (const Listener& listener : listeners) listener(job);
+    }
+  }
+};
+
+MemoryJobStore::MemoryJobStore(size_t max_queued, std::unique_ptr<jobs::QueuePolicy> policy)
+    : state_(std::make_unique<State>(max_queued, std::move(policy))) {}
+
+MemoryJobStore::~MemoryJobStore() = default;
+
+jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
+                                       const std::optional<jobs::Idempotency>& idempotency) {
+  jobs::Submitted submitted;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (idempotency) {
+      const auto known = state_->keys.find(idempotency->key);
+      if (known != state_->keys.end()) {
+        const auto& [fingerprint, id] = known->second;
+        if (fingerprint != idempotency->fingerprint) {
+          throw Error(ErrorCode::Conflict, "Idempotency-Key: was used for another request",
+                      "Idempotency-Key");
+        }
+        return {state_->snapshot(state_->need(id)), true};
+      }
+    }
+    if (state_->queue.size() >= state_->max_queued) {
+      throw Error(ErrorCode::QueueFull,
+                  fmt::format("the queue is full: {} jobs wait", state_->queue.size()));
+    }
+    State::Record record;
+    Job& job = record.job;
+    job.id = random_id(spec.kind == jobs::Kind::Video ? "video_" : "image_");
+    job.spec = std::make_shared<const jobs::JobSpec>(std::move(spec));
+    job.sequence = state_->next_sequence++;
+    job.created_at = unix_seconds();
+    record.rank = state_->policy->rank(job);
+    if (idempotency) {
+      record.idempotency_key = idempotency->key;
+      state_->keys[idempotency->key] = {idempotency->fingerprint, job.id};
+    }
+    State::Record& kept = state_->records.emplace(job.id, std::move(record)).first->second;
+    state_->by_kind[static_cast<size_t>(kept.job.spec->kind)][kept.job.sequence] = &kept;
+    state_->queue.insert({State::turn(kept), &kept});
+    ++state_->counts_of(kept).queued;
+    submitted.job = state_->snapshot(kept);
+    state_->news.push_back(submitted.job);
+  }
+  state_->work.notify_one();
+  state_->deliver();
+  return submitted;
+}
+
+std::optional<jobs::Taken> MemoryJobStore::take(std::stop_token stop) {
+  std::optional<jobs::Taken> taken;
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->work.wait(lock, stop, [&] { return !state_->queue.empty(); });
+    if (stop.stop_requested() || state_->queue.empty()) return std::nullopt;
+    State::Record& next = *state_->queue.begin()->second;
+    state_->move(next, Status::InProgress);
+    taken = jobs::Taken{next.job, next.cancel};
+    state_->news.push_back(next.job);
+  }
+  state_->deliver();
+  return taken;
+}
+
+void MemoryJobStore::progress(const std::string& id, const jobs::JobProgress& progress) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    State::Record* record = state_->find(id);
+    if (record == nullptr || record->job.status != Status::InProgress) return;
+    record->job.progress = progress;
+    state_->news.push_back(record->job);
+  }
+  state_->deliver();
+}
+
+bool MemoryJobStore::complete(const std::string& id, jobs::Result result) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    State::Record* record = state_->find(id);
+    if (record == nullptr || !state_->move(*record, Status::Completed)) return false;
+    record->job.result = std::move(result);
+    record->job.progress.percent = 100;
+    state_->news.push_back(record->job);
+  }
+  state_->deliver();
+  return true;
+}
+
+bool MemoryJobStore::fail(const std::string& id, jobs::JobError error) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    State::Record* record = state_->find(id);
+    if (record == nullptr || record->job.status != Status::InProgress) return false;
+    state_->end(*record, Status::Failed, std::move(error));
+  }
+  state_->deliver();
+  return true;
+}
+
+Job MemoryJobStore::cancel(const std::string& id, const std::string& why) {
+  Job job;
+  {
+    const std::lock_guard lock(state_->mutex);
+    State::Record& record = state_->need(id);
+    state_->end(record, Status::Cancelled, {"cancelled", why});
+    job = record.job;
+  }
+  state_->deliver();
+  return job;
+}
+
+Job MemoryJobStore::remove(const std::string& id) {
+  Job job;
+  {
+    const std::lock_guard lock(state_->mutex);
+    State::Record& record = state_->need(id);
+    state_->end(record, Status::Cancelled, {"cancelled", "the job was deleted"});
+    job = std::move(record.job);
+    state_->by_kind[static_cast<size_t>(job.spec->kind)].erase(job.sequence);
+    state_->keys.erase(record.idempotency_key);
+    state_->records.erase(id);
+    state_->finished.notify_all();
+  }
+  state_->deliver();
+  return job;
+}
+
+std::optional<Job> MemoryJobStore::find(const std::string& id) const {
+  const std::lock_guard lock(state_->mutex);
+  const State::Record* record = state_->find(id);
+  if (record == nullptr) return std::nullopt;
+  return state_->snapshot(*record);
+}
+
+jobs::Page MemoryJobStore::list(const jobs::ListQuery& query) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto& all = state_->by_kind[static_cast<size_t>(query.kind)];
+  uint64_t last = 0;  // no job has this sequence
+  if (!query.after.empty()) {
+    const State::Record* record = state_->find(query.after);
+    if (record == nullptr || record->job.spec->kind != query.kind) return {};
+    last = record->job.sequence;
+  }
+  jobs::Page page;
+  const auto fill = [&](auto from, auto to) {
+    for (; from != to && page.jobs.size() < query.limit; ++from) {
+      page.jobs.push_back(state_->snapshot(*from->second));
+    }
+    page.has_more = from != to;
+  };
+  if (query.newest_first) {
+    fill(last == 0 ? all.rbegin() : std::make_reverse_iterator(all.lower_bound(last)), all.rend());
+  } else {
+    fill(all.upper_bound(last), all.end());
+  }
+  return page;
+}
+
+jobs::Counts MemoryJobStore::counts(jobs::Kind kind) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->counts[static_cast<size_t>(kind)];
+}
+
+Job MemoryJobStore::wait(const std::string& id, std::chrono::milliseconds timeout) const {
+  std::unique_lock lock(state_->mutex);
+  state_->finished.wait_for(lock, timeout, [&] {
+    const State::Record* record = state_->find(id);
+    return record == nullptr || jobs::is_final(record->job.status);
+  });
+  return state_->snapshot(state_->need(id));
+}
+
+std::unique_ptr<jobs::JobStore::Watch> MemoryJobStore::watch(Listener listener) {
+  class Registration final : public Watch {
+   public:
+    Registration(State& state, Listener told)
+        : state_(state), listener_([&] {
+            const std::lock_guard lock(state.delivery);
+            return state.listeners.insert(state.listeners.end(), std::move(told));
+          }()) {}
+    ~Registration() override {
+      const std::lock_guard lock(state_.delivery);
+      state_.listeners.erase(listener_);
+    }
+
+   private:
+    State& state_;
+    std::list<Listener>::iterator listener_;
+  };
+  return std::make_unique<Registration>(*state_, std::move(listener));
+}
+
+}  // namespace reel::store
