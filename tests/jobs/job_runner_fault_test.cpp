@@ -1,0 +1,156 @@
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <new>
+
+#include "reel/base/error.h"
+#include "runner_test.h"
+
+// What a job that goes wrong leaves: an error with the right code, no file, and a queue that goes
+// on.
+
+namespace reel::jobs {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class RunnerFault : public RunnerTest {
+ protected:
+  /// The job "victim" fails as told, and the next one is made all the same.
+  void expect_failure(const std::string& id, const std::string& code, const std::string& message) {
+    const auto next = submit("next");
+    const Job job = finished(id);
+    EXPECT_EQ(job.status, Status::Failed);
+    ASSERT_TRUE(job.error);
+    EXPECT_EQ(job.error->code, code);
+    EXPECT_THAT(job.error->message, HasSubstr(message));
+    EXPECT_EQ(finished(next).status, Status::Completed);
+    EXPECT_THAT(files(), ElementsAre(next + ".mp4"));
+  }
+
+  /// The generator throws `fault` at step 2 of the victim.
+  template <class Fault>
+  void break_generator(const Fault& fault) {
+    generator_.hook = [fault](const gen::ResolvedRequest& request, int step) {
+      if (request.prompt == "victim" && step == 2) throw fault;
+    };
+  }
+};
+
+TEST_F(RunnerFault, OfTheGenerator) {
+  break_generator(Error(ErrorCode::Internal, "rank 1: a NaN"));
+  const auto runner = run();
+  expect_failure(submit("victim"), "generation_failed", "rank 1: a NaN");
+  EXPECT_THAT(metrics_.text(), HasSubstr("status=\"failed\"} 1\n"));
+}
+
+TEST_F(RunnerFault, OfTheDevicesMemory) {
+  break_generator(Error(ErrorCode::OutOfMemory, "cuda:0: 90 GiB asked"));
+  const auto runner = run();
+  expect_failure(submit("victim"), "out_of_memory", "90 GiB");
+}
+
+TEST_F(RunnerFault, OfAnotherLibrary) {
+  break_generator(std::bad_alloc());
+  const auto runner = run();
+  expect_failure(submit("victim"), "generation_failed", "bad_alloc");
+}
+
+TEST_F(RunnerFault, InTheSecondOutputTakesTheFirstAlong) {
+  std::atomic<int> outputs = 0;
+  generator_.hook = [&](const gen::ResolvedRequest& request, int step) {
+    if (request.prompt == "victim" && step == 0 && ++outputs == 2) {
+      throw Error(ErrorCode::Internal, "the second broke");
+    }
+  };
+  const auto runner = run();
+  expect_failure(submit("victim", 2), "generation_failed", "the second broke");
+}
+
+struct ShortGenerator final : gen::Generator {
+  const gen::Description& describe() const override { return fake.describe(); }
+  gen::State state() const override { return fake.state(); }
+  gen::ResolvedRequest check(const gen::VideoRequest& request) const override {
+    return fake.check(request);
+  }
+  int slots() const override { return 1; }
+  gen::Outcome generate(const gen::ResolvedRequest& request, int, const gen::Snapshot*,
+                        gen::FrameSink& sink, gen::Control&) override {
+    sink.begin({request.width, request.height, request.fps, 5});
+    sink.write({3, 1, 1, std::vector<uint8_t>(9)});
+    return {};
+  }
+
+  gen::FakeGenerator fake;
+};
+
+TEST_F(RunnerFault, OfAGeneratorThatKeepsFramesBack) {
+  ShortGenerator generator;
+  const auto id = submit();
+  const JobRunner runner(jobs_, blobs_, generator, raw_writers(), metrics_);
+  EXPECT_THAT(finished(id).error->message, HasSubstr("kept 2 frames back"));
+  EXPECT_THAT(files(), IsEmpty());
+}
+
+/// A writer that fails at a place of the victim's life.
+enum class Where { Make, Write, Finish };
+
+class FailingWriter final : public OutputWriter {
+ public:
+  explicit FailingWriter(Where where) : where_(where) {
+    if (where_ == Where::Make) fail();
+  }
+  void begin(const gen::VideoFormat&) override {}
+  void write(gen::Frames) override {
+    if (where_ == Where::Write) fail();
+  }
+  void finish() override { fail(); }
+
+ private:
+  [[noreturn]] static void fail() {
+    throw Error(ErrorCode::StorageFull, "a.mp4.part: cannot write: No space left on device");
+  }
+  Where where_;
+};
+
+class FullDisk : public RunnerFault, public testing::WithParamInterface<Where> {};
+
+TEST_P(FullDisk, FailsTheJobAndNothingElse) {
+  const auto runner =
+      run([](BlobPart& part, const JobSpec& spec, int) -> std::unique_ptr<OutputWriter> {
+        if (spec.request.prompt == "victim") return std::make_unique<FailingWriter>(GetParam());
+        return std::make_unique<RawWriter>(part);
+      });
+  expect_failure(submit("victim"), "storage_full", "No space left");
+}
+
+INSTANTIATE_TEST_SUITE_P(Everywhere, FullDisk,
+                         testing::Values(Where::Make, Where::Write, Where::Finish));
+
+TEST_F(RunnerFault, OfTheRealDisk) {
+  const auto id = submit("victim");
+  std::filesystem::create_symlink("/dev/full", folder_ / (id + ".mp4.part"));
+  const auto runner = run();
+  expect_failure(id, "storage_full", "cannot write: No space left on device");
+}
+
+TEST_F(RunnerFault, OfTheDiskStopsTheGeneratorToo) {
+  Gate failed;
+  std::atomic<int> begun = 0;
+  const auto id = submit("victim", 10);
+  generator_.hook = [&](const gen::ResolvedRequest&, int step) {
+    if (step == 0 && ++begun > 1) failed.pass();
+  };
+  const auto runner = run([&](BlobPart&, const JobSpec&, int) -> std::unique_ptr<OutputWriter> {
+    failed.open();
+    throw Error(ErrorCode::StorageFull, "full");
+  });
+  EXPECT_EQ(finished(id).error->code, "storage_full");
+  EXPECT_LT(begun, 10) << "outputs begun, of ten";
+}
+
+}  // namespace
+}  // namespace reel::jobs
