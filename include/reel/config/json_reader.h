@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <concepts>
 #include <filesystem>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -9,13 +11,38 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "reel/base/error.h"
 
 namespace reel::config {
 
-/// Parses a JSON file. Throws Error(BadModel) naming the file.
+/// Parses a JSON file of at most 16 MiB. Throws Error(BadModel) naming the file.
 nlohmann::json read_json(const std::filesystem::path& path);
+
+/// Whether `value` is a T as it stands: nlohmann's own conversions would make a layer count of 2.7
+/// or `true`.
+template <class T>
+bool is_exactly(const nlohmann::json& value) {
+  if constexpr (std::same_as<T, bool>) {
+    return value.is_boolean();
+  } else if constexpr (std::integral<T>) {
+    return value.is_number_unsigned()
+               ? std::in_range<T>(value.get<uint64_t>())
+               : value.is_number_integer() && std::in_range<T>(value.get<int64_t>());
+  } else if constexpr (std::floating_point<T>) {
+    return value.is_number();
+  } else if constexpr (requires { typename T::value_type; } && !std::same_as<T, std::string> &&
+                       !std::same_as<T, nlohmann::json>) {
+    return value.is_array() && std::all_of(value.begin(), value.end(), [](const auto& one) {
+             return is_exactly<typename T::value_type>(one);
+           });
+  } else {
+    return true;  // get() is exact by itself
+  }
+}
 
 /// Reads the keys of one JSON object and notices those that nobody read.
 ///
@@ -32,10 +59,10 @@ class JsonReader {
     const auto found = object_->find(key);
     if (found == object_->end() || found->is_null()) return std::nullopt;
     try {
-      return found->template get<T>();
+      if (is_exactly<T>(*found)) return found->template get<T>();
     } catch (const nlohmann::json::exception&) {
-      fail(key, fmt::format("has the wrong type: {}", found->dump().substr(0, 80)));
     }
+    fail(key, fmt::format("has the wrong type: {}", found->dump().substr(0, 80)));
   }
 
   template <class T>
@@ -66,6 +93,9 @@ class JsonReader {
   /// Throws if the object has a key that was neither read nor ignored. Keys that begin with "_"
   /// are Diffusers' own notes and are left alone.
   void finish() const;
+
+  /// Throws, naming them all, if there are problems.
+  void check(const std::vector<std::string>& problems) const;
 
   [[noreturn]] void fail(std::string_view key, const std::string& what) const;
 

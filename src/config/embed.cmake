@@ -1,0 +1,12 @@
+# Writes OUT, C++ that holds the name and text of each of FILES: the program needs no file beside it.
+set(code "// Made from configs/models by src/config/embed.cmake.\n#include \"published_files.h\"\n\n")
+string(APPEND code "namespace reel::config {\n\n")
+string(APPEND code "std::span<const std::pair<std::string_view, std::string_view>> published_files() {\n")
+string(APPEND code "  static constexpr std::pair<std::string_view, std::string_view> kFiles[] = {\n")
+foreach(file IN LISTS FILES)
+  get_filename_component(name "${file}" NAME)
+  file(READ "${file}" text)
+  string(APPEND code "      {\"configs/models/${name}\", R\"reel(${text})reel\"},\n")
+endforeach()
+string(APPEND code "  };\n  return kFiles;\n}\n\n}  // namespace reel::config\n")
+file(WRITE "${OUT}" "${code}")

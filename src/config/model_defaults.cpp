@@ -1,0 +1,133 @@
+#include "reel/config/model_defaults.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "bounds.h"
+#include "published_files.h"
+#include "reel/config/json_reader.h"
+
+namespace reel::config {
+namespace {
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+/// The repository that a path lies in the cache of: …/models--Wan-AI--X/snapshots/<revision>.
+std::string repository_of(std::string_view path) {
+  const size_t snapshots = path.rfind("/snapshots/");
+  if (snapshots == path.npos) return {};
+  std::string name(path.substr(0, snapshots));
+  name.erase(0, name.rfind('/') + 1);
+  constexpr std::string_view kPrefix = "models--";
+  if (!name.starts_with(kPrefix)) return {};
+  name.erase(0, kPrefix.size());
+  const size_t dashes = name.find("--");
+  return dashes == name.npos ? name : name.replace(dashes, 2, "/");
+}
+
+/// Reads "832x480".
+Size parse_size(JsonReader& json, const std::string& text) {
+  Size size;
+  const char* const end = text.data() + text.size();
+  const auto [x, no_width] = std::from_chars(text.data(), end, size.width);
+  if (no_width != std::errc() || x == end || *x != 'x') json.fail("sizes", "is not like 832x480");
+  const auto [rest, no_height] = std::from_chars(x + 1, end, size.height);
+  if (no_height != std::errc() || rest != end) json.fail("sizes", "is not like 832x480");
+  return size;
+}
+
+ModelDefaults read_model_defaults(std::string_view name, std::string_view text) {
+  const auto object = nlohmann::json::parse(text);
+  JsonReader json(object, std::string(name));
+  ModelDefaults d;
+  d.ids = json.need<std::vector<std::string>>("ids");
+  for (const auto& size : json.need<std::vector<std::string>>("sizes")) {
+    d.sizes.push_back(parse_size(json, size));
+  }
+  d.width = d.sizes.at(0).width;  // the first is the default
+  d.height = d.sizes.at(0).height;
+  d.num_frames = json.need<int>("num_frames");
+  d.fps = json.need<int>("fps");
+  d.num_inference_steps = json.need<int>("num_inference_steps");
+  d.guidance_scale = json.need<double>("guidance_scale");
+  d.guidance_scale_2 = json.find<double>("guidance_scale_2");
+  d.flow_shift = json.need<double>("flow_shift");
+  d.boundary_ratio = json.find<double>("boundary_ratio");
+  d.negative_prompt = json.need<std::string>("negative_prompt");
+  d.max_sequence_length = json.need<int>("max_sequence_length");
+  json.finish();
+  json.check(d.problems());
+  return d;
+}
+
+}  // namespace
+
+std::vector<std::string> ModelDefaults::problems() const {
+  std::vector<std::string> problems;
+  const auto expect_side = [&](std::string_view key, int pixels) {
+    expect_between(problems, key, pixels, 16, 1 << 14);
+    if (pixels % 16 != 0) {
+      problems.push_back(fmt::format("{}: expected a multiple of 16, got {}", key, pixels));
+    }
+  };
+  expect_side("width", width);
+  expect_side("height", height);
+  for (const Size& size : sizes) {
+    expect_side("sizes", size.width);
+    expect_side("sizes", size.height);
+  }
+  expect_between(problems, "num_frames", num_frames, 1, 1 << 14);
+  if (num_frames % 4 != 1) {
+    problems.push_back(fmt::format("num_frames: expected 4k + 1, got {}", num_frames));
+  }
+  expect_between(problems, "fps", fps, 1, 240);
+  expect_between(problems, "num_inference_steps", num_inference_steps, 1, 1000);
+  expect_between(problems, "guidance_scale", guidance_scale, 0.0, 100.0);
+  if (guidance_scale_2) {
+    expect_between(problems, "guidance_scale_2", *guidance_scale_2, 0.0, 100.0);
+  }
+  expect_between(problems, "flow_shift", flow_shift, 1e-3, 1e3);
+  if (boundary_ratio) expect_between(problems, "boundary_ratio", *boundary_ratio, 0.0, 1.0);
+  expect_between(problems, "max_sequence_length", max_sequence_length, 1, 512);
+  return problems;
+}
+
+std::vector<ModelDefaults> published_models() {
+  std::vector<ModelDefaults> models;
+  for (const auto& [name, text] : published_files()) {
+    models.push_back(read_model_defaults(name, text));
+  }
+  return models;
+}
+
+std::optional<ModelDefaults> find_published(std::string_view id) {
+  while (id.ends_with('/')) id.remove_suffix(1);
+  const std::string cached = repository_of(id);
+  for (const ModelDefaults& model : published_models()) {
+    for (const std::string& known : model.ids) {
+      if (same_word(id, known) || same_word(cached, known)) return model;
+    }
+  }
+  return std::nullopt;
+}
+
+ModelDefaults defaults_of(const ModelIndex& index, const WanVaeConfig& vae,
+                          const SchedulerConfig& scheduler) {
+  ModelDefaults d;  // Diffusers' arguments of WanPipeline, and 16 frames a second
+  if (index.expand_timesteps || vae.scale_factor_spatial == 16) {
+    d.width = 1280;
+    d.height = 704;
+    d.num_frames = 121;
+    d.fps = 24;
+  }
+  d.flow_shift = flow_shift_of(scheduler);
+  d.boundary_ratio = index.boundary_ratio;
+  return d;
+}
+
+}  // namespace reel::config

@@ -1,0 +1,179 @@
+#include "reel/config/model_index.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "reel/config/json_reader.h"
+
+namespace reel::config {
+namespace fs = std::filesystem;
+namespace {
+
+struct Part {
+  const char* name;
+  bool required;
+  std::vector<std::string> classes;
+  std::vector<std::vector<std::string>> files;  // one of each list must be there
+};
+
+const std::vector<std::string> kWeights{"diffusion_pytorch_model.safetensors",
+                                        "diffusion_pytorch_model.safetensors.index.json"};
+
+/// What a WanPipeline is made of.
+std::vector<Part> wan_parts() {
+  const std::vector<std::vector<std::string>> network{{"config.json"}, kWeights};
+  return {
+      {"transformer", true, {"WanTransformer3DModel"}, network},
+      {"transformer_2", false, {"WanTransformer3DModel"}, network},
+      {"vae", true, {"AutoencoderKLWan"}, network},
+      {"text_encoder",
+       true,
+       {"UMT5EncoderModel"},
+       {{"config.json"}, {"model.safetensors", "model.safetensors.index.json"}}},
+      {"tokenizer", true, {"T5TokenizerFast", "T5Tokenizer"}, {{"tokenizer.json", "spiece.model"}}},
+      {"scheduler",
+       true,
+       {"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"},
+       {{"scheduler_config.json"}}},
+  };
+}
+
+bool has_pickles(const fs::path& folder) {
+  std::error_code error;
+  return std::any_of(fs::directory_iterator(folder, error), {}, [](const auto& entry) {
+    const fs::path extension = entry.path().extension();
+    return extension == ".bin" || extension == ".pt" || extension == ".pth";
+  });
+}
+
+/// Why a folder without model_index.json is no model.
+std::string what_instead(const fs::path& path) {
+  if (!fs::is_directory(path)) return "is no folder";
+  if (fs::exists(path / "config.json")) {
+    return "has no model_index.json: it looks like one component of a model; give the folder "
+           "above it";
+  }
+  if (has_pickles(path)) {
+    return "has no model_index.json: it looks like a checkpoint in Wan-Video's own layout; give "
+           "the repository whose name ends in -Diffusers";
+  }
+  return "has no model_index.json: a model in the Diffusers layout is expected";
+}
+
+void look_for_files(const Part& part, const fs::path& folder, std::vector<std::string>& missing) {
+  if (!fs::is_directory(folder)) {
+    missing.push_back(folder.string() + " is no folder");
+    return;
+  }
+  for (const auto& choices : part.files) {
+    if (std::any_of(choices.begin(), choices.end(),
+                    [&](const auto& file) { return fs::exists(folder / file); })) {
+      continue;
+    }
+    const bool weights = choices.front().ends_with(".safetensors");
+    missing.push_back(fmt::format(
+        "{} has no {}{}", folder.string(), fmt::join(choices, " and no "),
+        weights && has_pickles(folder)
+            ? " (.bin, .pt and .pth files are pickles, which can run code: they are not read)"
+            : ""));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> ModelIndex::problems() const {
+  if (class_name != "WanPipeline") {
+    return {fmt::format("{} is {}; served: WanPipeline", class_name.substr(0, 80),
+                        class_name.starts_with("Wan") ? "not served yet" : "no Wan model")};
+  }
+  std::vector<std::string> problems;
+  auto others = components;
+  for (const Part& part : wan_parts()) {
+    const auto found = others.find(part.name);
+    if (found == others.end()) {
+      if (part.required) problems.push_back(fmt::format("{} is missing", part.name));
+      continue;
+    }
+    const std::string& class_name = found->second.class_name;
+    if (std::find(part.classes.begin(), part.classes.end(), class_name) == part.classes.end()) {
+      problems.push_back(fmt::format("{}: expected {}, got {}", part.name,
+                                     fmt::join(part.classes, " or "), class_name.substr(0, 80)));
+    }
+    others.erase(found);
+  }
+  for (const auto& [name, component] : others) {
+    problems.push_back(fmt::format("{} is no component of a WanPipeline", name.substr(0, 80)));
+  }
+  if (has("transformer_2") != boundary_ratio.has_value()) {
+    problems.emplace_back("transformer_2 and boundary_ratio: expected both or neither");
+  }
+  if (boundary_ratio && !(*boundary_ratio > 0 && *boundary_ratio < 1)) {
+    problems.push_back(
+        fmt::format("boundary_ratio: expected between 0 and 1, got {}", *boundary_ratio));
+  }
+  if (expand_timesteps && has("transformer_2")) {
+    problems.emplace_back("expand_timesteps is not served with two transformers");
+  }
+  return problems;
+}
+
+ModelIndex read_model_index(const fs::path& file) {
+  const nlohmann::json object = read_json(file);
+  JsonReader json(object, file.string());
+  ModelIndex index;
+  index.class_name = json.need<std::string>("_class_name");
+  // Another pipeline has settings of its own: say that it is another before they are questioned.
+  if (index.class_name != "WanPipeline") json.check(index.problems());
+  index.boundary_ratio = json.find<double>("boundary_ratio");
+  index.expand_timesteps = json.get("expand_timesteps", false);
+  for (const auto& [key, value] : object.items()) {
+    if (!value.is_array()) continue;
+    using Entry = std::vector<nlohmann::json>;
+    const auto entry = json.need<Entry>(key);
+    const bool null = entry == Entry{nullptr, nullptr};
+    if (!null && !(entry.size() == 2 && entry[0].is_string() && entry[1].is_string())) {
+      json.fail(key, "must be a library and a class, or two nulls");
+    }
+    if (!null) index.components[key] = {entry[0], entry[1]};
+  }
+  json.finish();
+  json.check(index.problems());
+  return index;
+}
+
+const fs::path& ModelFolder::component(const std::string& name) const {
+  const auto found = components.find(name);
+  if (found == components.end()) {
+    throw Error(ErrorCode::BadModel, fmt::format("{}: the model has no {}", path.string(), name));
+  }
+  return found->second;
+}
+
+ModelFolder open_model_folder(const fs::path& path,
+                              const std::map<std::string, fs::path>& overrides) {
+  if (!fs::exists(path / "model_index.json")) {
+    throw Error(ErrorCode::BadModel, fmt::format("{}: {}", path.string(), what_instead(path)));
+  }
+  ModelFolder folder{path, read_model_index(path / "model_index.json"), {}};
+  for (const auto& [name, component] : folder.index.components)
+    folder.components[name] = path / name;
+  for (const auto& [name, other] : overrides) {
+    if (!folder.index.has(name)) {
+      throw Error(ErrorCode::BadModel,
+                  fmt::format("{}: the model has no {} that {} could stand in for", path.string(),
+                              name, other.string()));
+    }
+    folder.components[name] = other;
+  }
+  std::vector<std::string> missing;
+  for (const Part& part : wan_parts()) {
+    if (folder.index.has(part.name)) look_for_files(part, folder.component(part.name), missing);
+  }
+  if (!missing.empty()) {
+    throw Error(ErrorCode::BadModel, fmt::format("{}", fmt::join(missing, "; ")));
+  }
+  return folder;
+}
+
+}  // namespace reel::config

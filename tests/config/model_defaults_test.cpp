@@ -1,0 +1,102 @@
+#include "reel/config/model_defaults.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace reel::config {
+namespace {
+
+TEST(PublishedModels, AreFourAndSound) {
+  const auto models = published_models();
+  EXPECT_EQ(models.size(), 4u);
+  for (const auto& model : models) EXPECT_THAT(model.problems(), testing::IsEmpty());
+}
+
+TEST(PublishedModels, HaveTheirOwnDefaults) {
+  const auto small = find_published("Wan-AI/Wan2.1-T2V-1.3B-Diffusers").value();
+  EXPECT_EQ((Size{small.width, small.height}), (Size{832, 480}));
+  EXPECT_EQ(small.guidance_scale, 3.0);
+  EXPECT_EQ(small.flow_shift, 3.0);
+  EXPECT_TRUE(small.negative_prompt.starts_with("Bright tones, overexposed"));
+
+  const auto big = find_published("Wan-AI/Wan2.1-T2V-14B").value();
+  EXPECT_EQ((Size{big.width, big.height}), (Size{1280, 720}));
+  EXPECT_EQ(big.sizes.size(), 4u);
+  EXPECT_EQ(big.flow_shift, 5.0);
+
+  const auto experts = find_published("Wan-AI/Wan2.2-T2V-A14B-Diffusers").value();
+  EXPECT_EQ(experts.num_inference_steps, 40);
+  EXPECT_EQ(experts.guidance_scale, 4.0);
+  EXPECT_EQ(experts.guidance_scale_2, 3.0);
+  EXPECT_EQ(experts.boundary_ratio, 0.875);
+  EXPECT_EQ(experts.flow_shift, 12.0);
+  EXPECT_TRUE(experts.negative_prompt.ends_with("背景人很多，倒着走"));
+
+  const auto both = find_published("Wan-AI/Wan2.2-TI2V-5B-Diffusers").value();
+  EXPECT_EQ(both.num_frames, 121);
+  EXPECT_EQ(both.fps, 24);
+  EXPECT_EQ((Size{both.width, both.height}), (Size{1280, 704}));
+}
+
+TEST(FindPublished, KnowsRepositoriesAndTheCacheAndNothingElse) {
+  const std::string cache = "/home/me/.cache/huggingface/hub/";
+  for (const std::string& id :
+       {std::string("Wan-AI/Wan2.1-T2V-14B-Diffusers"), std::string("wan-ai/wan2.1-t2v-14b"),
+        cache + "models--Wan-AI--Wan2.1-T2V-14B-Diffusers/snapshots/38ec498cb3208fb6",
+        cache + "models--Wan-AI--Wan2.1-T2V-14B-Diffusers/snapshots/38ec498cb3208fb6/"}) {
+    const auto found = find_published(id);
+    ASSERT_TRUE(found) << id;
+    EXPECT_EQ(found->ids.front(), "Wan-AI/Wan2.1-T2V-14B-Diffusers") << id;
+  }
+  for (const std::string& id :
+       {std::string(), std::string("/"), std::string("Wan2.1-T2V-14B-Diffusers"),
+        std::string("/models/Wan-AI/Wan2.1-T2V-14B-Diffusers"),
+        std::string("someone/Wan2.1-T2V-14B-Diffusers"),
+        cache + "models--someone--Wan2.1-T2V-14B-Diffusers/snapshots/38ec",
+        cache + "Wan-AI--Wan2.1-T2V-14B-Diffusers/snapshots/38ec",
+        cache + "models--Wan-AI--Wan2.1-T2V-14B-Diffusers"}) {
+    EXPECT_FALSE(find_published(id)) << id;
+  }
+}
+
+TEST(DefaultsOf, AnUnnamedFolderGetsItsOwnJson) {
+  ModelIndex index;
+  SchedulerConfig scheduler;
+  scheduler.flow_shift = 7;
+  const auto plain = defaults_of(index, {}, scheduler);
+  EXPECT_EQ((Size{plain.width, plain.height}), (Size{832, 480}));
+  EXPECT_EQ(plain.num_frames, 81);
+  EXPECT_EQ(plain.fps, 16);
+  EXPECT_EQ(plain.num_inference_steps, 50);
+  EXPECT_EQ(plain.guidance_scale, 5.0);
+  EXPECT_EQ(plain.flow_shift, 7.0);
+  EXPECT_EQ(plain.negative_prompt, "");
+  EXPECT_EQ(plain.boundary_ratio, std::nullopt);
+  EXPECT_THAT(plain.problems(), testing::IsEmpty());
+
+  index.expand_timesteps = true;
+  const auto tokens = defaults_of(index, {}, scheduler);
+  EXPECT_EQ((Size{tokens.width, tokens.height}), (Size{1280, 704}));
+  EXPECT_EQ(tokens.num_frames, 121);
+  EXPECT_EQ(tokens.fps, 24);
+
+  index = {};
+  index.boundary_ratio = 0.9;
+  EXPECT_EQ(defaults_of(index, {}, scheduler).boundary_ratio, 0.9);
+}
+
+TEST(ModelDefaults, NamesEveryProblem) {
+  ModelDefaults d;
+  d.width = 833;
+  d.num_frames = 80;
+  d.fps = 0;
+  d.flow_shift = -1;
+  d.boundary_ratio = 2;
+  EXPECT_THAT(d.problems(),
+              testing::ElementsAre(testing::HasSubstr("width"), testing::HasSubstr("num_frames"),
+                                   testing::HasSubstr("fps"), testing::HasSubstr("flow_shift"),
+                                   testing::HasSubstr("boundary_ratio")));
+}
+
+}  // namespace
+}  // namespace reel::config
