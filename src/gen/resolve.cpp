@@ -175,9 +175,9 @@ void resolve_experts(const VideoRequest& request, const Description& model,
 ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
   if (request.image) {
     const std::string& field = request.image->field;
-    throw Error(ErrorCode::InvalidArgument,
-                fmt::format("{}: is not supported: {} is used as a {} model, from text alone",
-                            field, model.model, model.task == "TI2V" ? "T2V" : model.task),
+    const std::string why = model.task == "T2V" ? fmt::format("{} is a T2V model", model.model)
+                                                : "this server makes videos from text alone";
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{} is not supported: {}", field, why),
                 field);
   }
   check_prompt(request.prompt);

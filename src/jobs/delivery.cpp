@@ -132,7 +132,12 @@ void Delivery::settle(Result result) {
   }
   drop_files();
   const std::lock_guard lock(mutex_);
-  if (error_) jobs_.fail(job().id, *error_);
+  if (!error_) return;  // cancelled, which the store knows
+  try {
+    jobs_.fail(job().id, *error_);
+  } catch (const Error& error) {
+    log::error("job.not_failed", {{"job", job().id}, {"why", error.what()}});
+  }
 }
 
 void Delivery::drop_files() {

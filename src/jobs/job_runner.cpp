@@ -73,7 +73,12 @@ class JobRunner::Slots {
 
   void serve(WriterThread& writer) {
     while (wait_until_ready()) {
-      if (auto taken = jobs_.take(stop_.get_token())) run(writer, *std::move(taken));
+      try {
+        if (auto taken = jobs_.take(stop_.get_token())) run(writer, *std::move(taken));
+      } catch (const Error& error) {
+        log::error("job.not_taken", {{"why", error.what()}});
+        pause(std::chrono::seconds(1));
+      }
     }
     const std::lock_guard lock(mutex_);
     --takers_;
@@ -82,14 +87,17 @@ class JobRunner::Slots {
 
   /// False once no more jobs are to be taken.
   bool wait_until_ready() {
-    constexpr std::chrono::milliseconds kLookAgain{50};
-    const auto stop = stop_.get_token();
-    std::unique_lock lock(mutex_);
-    while (!stop.stop_requested()) {
+    while (!stop_.stop_requested()) {
       if (generator_.state().phase == gen::State::Phase::Ready) return true;
-      changed_.wait_for(lock, stop, kLookAgain, [] { return false; });
+      pause(std::chrono::milliseconds(50));
     }
     return false;
+  }
+
+  /// Shorter when it is time to stop.
+  void pause(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, stop_.get_token(), time, [] { return false; });
   }
 
   void run(WriterThread& writer, Taken taken) {

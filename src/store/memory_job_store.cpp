@@ -161,7 +161,7 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
     submitted.job = state_->snapshot(kept);
     state_->news.push_back(submitted.job);
   }
-  state_->work.notify_one();
+  state_->work.notify_all();  // one alone might be told to stop just now
   state_->deliver();
   return submitted;
 }

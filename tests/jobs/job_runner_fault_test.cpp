@@ -152,5 +152,71 @@ TEST_F(RunnerFault, OfTheDiskStopsTheGeneratorToo) {
   EXPECT_LT(begun, 10) << "outputs begun, of ten";
 }
 
+/// A store whose disk is full now and then.
+class MoodyStore final : public JobStore {
+ public:
+  explicit MoodyStore(JobStore& inner) : inner_(inner) {}
+
+  Submitted submit(JobSpec spec, const std::optional<Idempotency>& key) override {
+    return inner_.submit(std::move(spec), key);
+  }
+  std::optional<Taken> take(std::stop_token stop) override {
+    if (take_faults-- > 0) refuse();
+    return inner_.take(stop);
+  }
+  void progress(const std::string& id, const JobProgress& progress) override {
+    inner_.progress(id, progress);
+  }
+  bool complete(const std::string& id, Result result) override {
+    if (complete_faults-- > 0) refuse();
+    return inner_.complete(id, std::move(result));
+  }
+  bool fail(const std::string& id, JobError error) override {
+    if (fail_faults-- > 0) refuse();
+    return inner_.fail(id, std::move(error));
+  }
+  Job cancel(const std::string& id, const std::string& why) override {
+    return inner_.cancel(id, why);
+  }
+  Job remove(const std::string& id) override { return inner_.remove(id); }
+  std::optional<Job> find(const std::string& id) const override { return inner_.find(id); }
+  Page list(const ListQuery& query) const override { return inner_.list(query); }
+  Counts counts(Kind kind) const override { return inner_.counts(kind); }
+  Job wait(const std::string& id, std::chrono::milliseconds timeout) const override {
+    return inner_.wait(id, timeout);
+  }
+  std::unique_ptr<Watch> watch(Listener listener) override {
+    return inner_.watch(std::move(listener));
+  }
+
+  std::atomic<int> take_faults = 0, complete_faults = 0, fail_faults = 0;
+
+ private:
+  [[noreturn]] static void refuse() { throw Error(ErrorCode::StorageFull, "jobs.db: full"); }
+  JobStore& inner_;
+};
+
+TEST_F(RunnerFault, OfTheStoreIsLivedThrough) {
+  MoodyStore moody(jobs_);
+  moody.take_faults = 1;
+  moody.complete_faults = 1;
+  const auto id = submit("victim"), next = submit("next");
+  const JobRunner runner(moody, blobs_, generator_, raw_writers(), metrics_);
+  EXPECT_EQ(finished(id).error->code, "storage_full");
+  EXPECT_EQ(finished(next).status, Status::Completed);
+  EXPECT_THAT(files(), ElementsAre(next + ".mp4"));
+}
+
+TEST_F(RunnerFault, OfTheStoreEvenWhenItCannotBeTold) {
+  MoodyStore moody(jobs_);
+  moody.complete_faults = 1;
+  moody.fail_faults = 1;
+  const auto id = submit("victim"), next = submit("next");
+  const JobRunner runner(moody, blobs_, generator_, raw_writers(), metrics_);
+  EXPECT_EQ(finished(next).status, Status::Completed);
+  EXPECT_EQ(jobs_.get(id).status, Status::InProgress);
+  EXPECT_THAT(files(), ElementsAre(next + ".mp4"));
+}
+
 }  // namespace
 }  // namespace reel::jobs
