@@ -1,0 +1,61 @@
+#include "reel/kernels/rms_silu.h"
+
+#include <ATen/ATen.h>
+
+#include "golden.h"
+
+namespace reel::kernels {
+namespace {
+
+at::Tensor fused(const at::Tensor& x, const at::Tensor& gamma) {
+  const at::Tensor y = at::full_like(x, -1);
+  rms_silu_out(x, gamma, y);
+  return y;
+}
+
+class RmsSilu : public testing::Test {
+ protected:
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(7);
+  at::Tensor x = at::randn({3, 11, 19}, generator) * 4;
+  at::Tensor gamma = at::randn({19}, generator) * 2;
+};
+
+TEST_F(RmsSilu, IsItsTwin) {
+  EXPECT_LT(test::relative_l2(fused(x, gamma), plain::rms_silu(x, gamma)), 3e-7);
+  EXPECT_GT(test::relative_l2(fused(x, -gamma), plain::rms_silu(x, gamma)), 0.1);
+}
+
+TEST_F(RmsSilu, RoundsBf16Once) {
+  const at::Tensor x16 = x.to(at::kBFloat16), gamma16 = gamma.to(at::kBFloat16);
+  const at::Tensor right = plain::rms_silu(x16.to(at::kFloat), gamma16.to(at::kFloat));
+  EXPECT_LT(test::relative_l2(fused(x16, gamma16), right.to(at::kBFloat16)), 1e-4);
+  EXPECT_LE(test::relative_l2(fused(x16, gamma16), right),
+            test::relative_l2(plain::rms_silu(x16, gamma16), right));
+}
+
+TEST_F(RmsSilu, WritesIntoPartsAndReadsViews) {
+  const at::Tensor whole = at::zeros({3, 15, 19});
+  rms_silu_out(x, gamma, whole.narrow(1, 4, 11));
+  EXPECT_EQ(test::max_abs(whole.narrow(1, 4, 11), fused(x, gamma)), 0);
+  EXPECT_EQ(whole.narrow(1, 0, 4).abs().max().item<float>(), 0);
+
+  const at::Tensor channels_first = x.transpose(1, 2).contiguous().transpose(1, 2);
+  EXPECT_LT(test::max_abs(fused(channels_first, gamma), fused(x, gamma)), 1e-5);
+}
+
+TEST_F(RmsSilu, OfZerosMakesZerosAndKeepsWhatIsNotFinite) {
+  x[0].zero_();
+  x[1][0][0] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor y = fused(x, gamma);
+  EXPECT_EQ(y[0].abs().max().item<float>(), 0);
+  EXPECT_TRUE(y[1][0].isnan().all().item<bool>());
+  EXPECT_TRUE(y[1][1].isfinite().all().item<bool>());
+}
+
+TEST_F(RmsSilu, IsRightWhereTheExponentialOverflows) {
+  const at::Tensor large = gamma * 100;
+  EXPECT_LT(test::relative_l2(fused(x, large), plain::rms_silu(x, large)), 3e-7);
+}
+
+}  // namespace
+}  // namespace reel::kernels
