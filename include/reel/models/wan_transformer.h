@@ -69,7 +69,6 @@ struct WanTransformer {
   at::Tensor finish(const at::Tensor& x_BSD, const StepTime& time, const nn::Grid& grid) const;
 
   const config::WanTransformerConfig config;
-  const int64_t width;
   const weights::Param &patch_weight, &patch_bias;
   nn::Linear time_in, time_out, time_proj;  // the first two in fp32
   nn::Linear text_in, text_out;

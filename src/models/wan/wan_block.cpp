@@ -8,11 +8,7 @@
 namespace reel::models {
 namespace {
 
-int64_t width(const config::WanTransformerConfig& c) {
-  return c.num_attention_heads * c.attention_head_dim;
-}
-
-/// The tokens of `all_N…` from `first` on.
+/// A rank's share, along `dim`, of what there is for each token.
 at::Tensor of_rank(const at::Tensor& all, int64_t dim, int64_t first, int64_t count) {
   return all.defined() ? all.narrow(dim, first, count) : all;
 }
@@ -20,12 +16,12 @@ at::Tensor of_rank(const at::Tensor& all, int64_t dim, int64_t first, int64_t co
 }  // namespace
 
 WanAttention::WanAttention(const weights::ParamScope& scope, const config::WanTransformerConfig& c)
-    : to_q(scope / "to_q", width(c), width(c)),
-      to_k(scope / "to_k", width(c), width(c)),
-      to_v(scope / "to_v", width(c), width(c)),
-      to_out(scope / "to_out" / 0, width(c), width(c)),
-      norm_q(scope / "norm_q", width(c), c.eps),
-      norm_k(scope / "norm_k", width(c), c.eps),
+    : to_q(scope / "to_q", c.dim(), c.dim()),
+      to_k(scope / "to_k", c.dim(), c.dim()),
+      to_v(scope / "to_v", c.dim(), c.dim()),
+      to_out(scope / "to_out" / 0, c.dim(), c.dim()),
+      norm_q(scope / "norm_q", c.dim(), c.eps),
+      norm_k(scope / "norm_k", c.dim(), c.eps),
       heads(c.num_attention_heads) {}
 
 at::Tensor WanAttention::over_self(const at::Tensor& x_BSD, const nn::Rope& rope,
@@ -58,12 +54,12 @@ at::Tensor WanAttention::over_text(const at::Tensor& x_BSD, const KeyValue& text
 WanBlock::WanBlock(const weights::ParamScope& scope, const config::WanTransformerConfig& c)
     : attn1(scope / "attn1", c),
       attn2(scope / "attn2", c),
-      norm2(c.cross_attn_norm ? std::make_optional<nn::LayerNorm>(scope / "norm2", width(c))
+      norm2(c.cross_attn_norm ? std::make_optional<nn::LayerNorm>(scope / "norm2", c.dim())
                               : std::nullopt),
-      ffn_in(scope / "ffn" / "net" / 0 / "proj", width(c), c.ffn_dim, /*with_bias=*/true,
+      ffn_in(scope / "ffn" / "net" / 0 / "proj", c.dim(), c.ffn_dim, /*with_bias=*/true,
              weights::Keep::Compute, nn::Activation::GeluTanh),
-      ffn_out(scope / "ffn" / "net" / 2, c.ffn_dim, width(c)),
-      scale_shift_table(scope.declare("scale_shift_table", {1, 6, width(c)}, weights::Keep::Fp32)),
+      ffn_out(scope / "ffn" / "net" / 2, c.ffn_dim, c.dim()),
+      scale_shift_table(scope.declare("scale_shift_table", {1, 6, c.dim()}, weights::Keep::Fp32)),
       eps(c.eps) {}
 
 at::Tensor WanBlock::operator()(const at::Tensor& x_BSD, const StepTime& time, const nn::Rope& rope,

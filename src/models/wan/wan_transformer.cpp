@@ -17,13 +17,6 @@ const config::WanTransformerConfig& supported(const config::WanTransformerConfig
         "transformer/config.json: image_dim, added_kv_proj_dim or pos_embed_seq_len is set: "
         "transformers that see an image are not supported");
   }
-  if (c.attention_head_dim % 2 != 0 || c.freq_dim % 2 != 0) {
-    throw Error(
-        ErrorCode::BadModel,
-        fmt::format("transformer/config.json: attention_head_dim and freq_dim: expected even "
-                    "numbers, got {} and {}",
-                    c.attention_head_dim, c.freq_dim));
-  }
   return c;
 }
 
@@ -58,21 +51,20 @@ StepTime TimeTable::at(const std::vector<int64_t>& steps, const at::Tensor& row_
 WanTransformer::WanTransformer(const weights::ParamScope& scope,
                                const config::WanTransformerConfig& c)
     : config(supported(c)),
-      width(c.num_attention_heads * c.attention_head_dim),
       patch_weight((scope / "patch_embedding")
-                       .declare("weight", {width, c.in_channels, c.patch_size[0], c.patch_size[1],
+                       .declare("weight", {c.dim(), c.in_channels, c.patch_size[0], c.patch_size[1],
                                            c.patch_size[2]})),
-      patch_bias((scope / "patch_embedding").declare("bias", {width})),
-      time_in(scope / "condition_embedder" / "time_embedder" / "linear_1", c.freq_dim, width,
+      patch_bias((scope / "patch_embedding").declare("bias", {c.dim()})),
+      time_in(scope / "condition_embedder" / "time_embedder" / "linear_1", c.freq_dim, c.dim(),
               /*with_bias=*/true, weights::Keep::Fp32),
-      time_out(scope / "condition_embedder" / "time_embedder" / "linear_2", width, width,
+      time_out(scope / "condition_embedder" / "time_embedder" / "linear_2", c.dim(), c.dim(),
                /*with_bias=*/true, weights::Keep::Fp32),
-      time_proj(scope / "condition_embedder" / "time_proj", width, 6 * width),
-      text_in(scope / "condition_embedder" / "text_embedder" / "linear_1", c.text_dim, width,
+      time_proj(scope / "condition_embedder" / "time_proj", c.dim(), 6 * c.dim()),
+      text_in(scope / "condition_embedder" / "text_embedder" / "linear_1", c.text_dim, c.dim(),
               /*with_bias=*/true, weights::Keep::Compute, nn::Activation::GeluTanh),
-      text_out(scope / "condition_embedder" / "text_embedder" / "linear_2", width, width),
-      scale_shift_table(scope.declare("scale_shift_table", {1, 2, width}, weights::Keep::Fp32)),
-      proj_out(scope / "proj_out", width, c.out_channels * patch_volume(c)) {
+      text_out(scope / "condition_embedder" / "text_embedder" / "linear_2", c.dim(), c.dim()),
+      scale_shift_table(scope.declare("scale_shift_table", {1, 2, c.dim()}, weights::Keep::Fp32)),
+      proj_out(scope / "proj_out", c.dim(), c.out_channels * patch_volume(c)) {
   for (int64_t i = 0; i < c.num_layers; ++i) layers.emplace_back(scope / "blocks" / i, c);
 }
 
@@ -97,7 +89,7 @@ nn::Rope WanTransformer::rope(const nn::Grid& grid) const {
 TimeTable WanTransformer::times(const at::Tensor& timesteps_N) const {
   const auto hidden = at::silu(time_in(sinusoid(timesteps_N, config.freq_dim)));
   const auto temb_ND = time_out(hidden).to(patch_weight.tensor.scalar_type());
-  return {temb_ND, time_proj(at::silu(temb_ND)).unflatten(1, {6, width})};
+  return {temb_ND, time_proj(at::silu(temb_ND)).unflatten(1, {6, config.dim()})};
 }
 
 PromptContext WanTransformer::prompt(const at::Tensor& text_BTC, residency::Blocks& weights) const {
