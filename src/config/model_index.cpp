@@ -39,6 +39,16 @@ std::vector<Part> wan_parts() {
   };
 }
 
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
 bool has_pickles(const fs::path& folder) {
   std::error_code error;
   return std::any_of(fs::directory_iterator(folder, error), {}, [](const auto& entry) {
@@ -49,8 +59,8 @@ bool has_pickles(const fs::path& folder) {
 
 /// Why a folder without model_index.json is no model.
 std::string what_instead(const fs::path& path) {
-  if (!fs::is_directory(path)) return "is no folder";
-  if (fs::exists(path / "config.json")) {
+  if (!is_folder(path)) return "is no folder";
+  if (is_there(path / "config.json")) {
     return "has no model_index.json: it looks like one component of a model; give the folder "
            "above it";
   }
@@ -62,13 +72,13 @@ std::string what_instead(const fs::path& path) {
 }
 
 void look_for_files(const Part& part, const fs::path& folder, std::vector<std::string>& missing) {
-  if (!fs::is_directory(folder)) {
+  if (!is_folder(folder)) {
     missing.push_back(folder.string() + " is no folder");
     return;
   }
   for (const auto& choices : part.files) {
     if (std::any_of(choices.begin(), choices.end(),
-                    [&](const auto& file) { return fs::exists(folder / file); })) {
+                    [&](const auto& file) { return is_there(folder / file); })) {
       continue;
     }
     const bool weights = choices.front().ends_with(".safetensors");
@@ -152,7 +162,7 @@ const fs::path& ModelFolder::component(const std::string& name) const {
 
 ModelFolder open_model_folder(const fs::path& path,
                               const std::map<std::string, fs::path>& overrides) {
-  if (!fs::exists(path / "model_index.json")) {
+  if (!is_there(path / "model_index.json")) {
     throw Error(ErrorCode::BadModel, fmt::format("{}: {}", path.string(), what_instead(path)));
   }
   ModelFolder folder{path, read_model_index(path / "model_index.json"), {}};

@@ -59,15 +59,25 @@ struct SafetensorsFile::Mapping {
                           path.string());
   }
 
-  /// Advises on the pages that lie wholly (or, for `outward`, at all) in these bytes.
-  int advise(uint64_t offset, uint64_t bytes, int advice, bool outward) const {
-    const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-    const uint64_t end = offset + bytes;
-    const uint64_t first = (outward ? offset : offset + page - 1) / page * page;
-    const uint64_t last = outward ? end : end / page * page;
-    return first < last ? ::madvise(data + first, last - first, advice) : 0;
+  /// Reads in every page that these bytes of `name` touch.
+  void read_ahead(const std::string& name, uint64_t offset, uint64_t bytes) const {
+    const uint64_t first = offset / page * page;
+    if (bytes == 0 || ::madvise(data + first, offset + bytes - first, MADV_POPULATE_READ) == 0) {
+      return;
+    }
+    if (errno == EFAULT || errno == EIO || errno == EHWPOISON) {
+      bad(path, quote(name) + " cannot be read: the file was cut short or its disk fails");
+    }
+    // A kernel before 5.14 does not know the advice; the pages then come when they are touched.
   }
 
+  /// Lets go of the pages that lie wholly in these bytes: the others may be a neighbour's too.
+  void give_back(uint64_t offset, uint64_t bytes) const {
+    const uint64_t first = (offset + page - 1) / page * page, last = (offset + bytes) / page * page;
+    if (first < last) ::madvise(data + first, last - first, MADV_DONTNEED);
+  }
+
+  const uint64_t page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   std::filesystem::path path;
   uint64_t size = 0;
   char* data = nullptr;
@@ -121,27 +131,28 @@ void SafetensorsFile::copy_to(const at::Tensor& out, const std::string& name,
   const int64_t step = static_cast<int64_t>(kPieceBytes) / width;
   for (int64_t first = 0; first < from.numel(); first += step) {
     const int64_t count = std::min(step, from.numel() - first);
+    const uint64_t offset = info.offset + static_cast<uint64_t>(first * width);
+    const auto bytes = static_cast<uint64_t>(count * width);
+    mapping_->read_ahead(name, offset, bytes);
     at::Tensor piece = from.narrow(0, first, count);
     // Only the narrower of the two dtypes crosses to a device.
     if (!out.is_cpu() && out.element_size() < width) {
       piece = piece.to(out.scalar_type());
     }
     to.narrow(0, first, count).copy_(piece.to(out.device()));
-    const auto bytes = static_cast<uint64_t>(count * width);
-    mapping_->advise(info.offset + static_cast<uint64_t>(first * width), bytes, MADV_DONTNEED,
-                     /*outward=*/false);
+    mapping_->give_back(offset, bytes);
     if (on_bytes) on_bytes(bytes);
   }
 }
 
 void SafetensorsFile::read_ahead(const std::string& name) const {
   const TensorInfo& info = this->info(name);
-  if (mapping_->advise(info.offset, info.bytes, MADV_POPULATE_READ, /*outward=*/true) == 0) return;
-  if (errno == EFAULT || errno == EIO || errno == EHWPOISON) {
-    bad(path(),
-        fmt::format("{} cannot be read: the file was cut short or its disk fails", quote(name)));
-  }
-  // A kernel before 5.14 does not know the advice; the pages then come when they are touched.
+  mapping_->read_ahead(name, info.offset, info.bytes);
+}
+
+void SafetensorsFile::give_back(const std::string& name) const {
+  const TensorInfo& info = this->info(name);
+  mapping_->give_back(info.offset, info.bytes);
 }
 
 }  // namespace reel::weights

@@ -47,13 +47,16 @@ class SafetensorsFile {
 
   /// Fills `out` (contiguous, same shape, any dtype and device) piece by piece, and gives each
   /// piece's pages of the mapping back: the file and its cast are never in memory together.
-  /// `on_bytes` gets the bytes of the file that each piece took.
+  /// `on_bytes` gets the bytes of the file that each piece took. Throws as read_ahead.
   void copy_to(const at::Tensor& out, const std::string& name,
                const std::function<void(uint64_t)>& on_bytes = {}) const;
 
   /// Reads the tensor's pages in. Throws Error(BadModel) if the file has been cut short or cannot
   /// be read: touching it would then end the process.
   void read_ahead(const std::string& name) const;
+
+  /// Lets the tensor's pages go; they are read again when they are touched.
+  void give_back(const std::string& name) const;
 
  private:
   struct Mapping;
