@@ -51,7 +51,8 @@ struct File {
   uint64_t length = 0;
 };
 
-/// An answer that is not there yet. Nothing waits in a thread for it.
+/// An answer that is not there yet. Nothing waits in a thread for it. Both functions are there, and
+/// throw nothing when the event loop has them.
 struct Wait {
   /// Asked every `period` on a worker until it gives a reply.
   std::function<std::optional<Reply>()> poll;

@@ -10,7 +10,7 @@ std::optional<Outgoing> carry_out(Task task, Parser& parser, const Handler& hand
     return parser.answer(std::move(*exchange), handler);
   }
   if (auto* gone = std::get_if<Task::Gone>(&task.work)) {
-    if (gone->wait.gone) gone->wait.gone();
+    gone->wait.gone();
     return std::nullopt;
   }
   auto& [wait, method, close] = std::get<Task::Poll>(task.work);
