@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "reel/base/metrics.h"
+#include "reel/gen/generator.h"
+#include "reel/jobs/blob_store.h"
+#include "reel/jobs/job_store.h"
+
+namespace reel::http {
+
+struct Options {
+  std::string host = "127.0.0.1";
+  int port = 30000;             // 0: any that is free
+  bool strict_ports = false;    // else a taken port means one further on, as with SGLang
+  std::string public_url = {};  // "https://videos.example": what `url` begins with; "": from Host
+  int threads = 0;              // that answer polls; 0: as many as cores
+  size_t max_connections = 16'000;
+  std::chrono::seconds image_wait{590};  // SDKs give up after 600
+};
+
+/// What the routes are about. All of it outlives the server.
+struct Services {
+  jobs::JobStore& jobs;
+  jobs::BlobStore& blobs;
+  const gen::Generator& generator;
+  Metrics& metrics;
+};
+
+/// The HTTP API of this process: SGLang's paths and fields, made right for the OpenAI SDKs.
+class Server {
+ public:
+  Server(Options options, Services services);
+  ~Server();  // stop()
+
+  /// Binds and begins to answer. Throws Error(InvalidArgument) with param "host" or "port".
+  void start();
+
+  /// That it is bound to, once started.
+  int port() const;
+
+  /// From now on new jobs are refused with 503; all else goes on.
+  void begin_drain();
+
+  /// Takes no more connections, and waits a few seconds for replies under way.
+  void stop();
+
+ private:
+  struct Running;
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace reel::http

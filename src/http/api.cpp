@@ -1,0 +1,48 @@
+#include "api.h"
+
+#include <fmt/format.h>
+
+#include "reel/base/error.h"
+#include "reel/base/log.h"
+
+namespace reel::http {
+namespace {
+
+constexpr size_t kNoted = 1000;  // names are the clients' to choose
+
+}  // namespace
+
+void Api::require_open() const {
+  if (draining) {
+    throw Error(ErrorCode::Unavailable, "server: it is shutting down and takes no new jobs");
+  }
+  const gen::State state = services.generator.state();
+  if (state.phase == gen::State::Phase::Failed) {
+    throw Error(ErrorCode::Unavailable, fmt::format("model: it failed: {}", state.why));
+  }
+}
+
+std::string Api::base_url(const Request& request) const {
+  if (!options.public_url.empty()) {
+    const size_t end = options.public_url.find_last_not_of('/');
+    return options.public_url.substr(0, end + 1);
+  }
+  return fmt::format("http://{}", request.header("host").value_or("localhost"));
+}
+
+void Api::note_unknown(const std::vector<std::string>& fields) {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& field : fields) {
+    if (noted_.size() < kNoted && noted_.insert(field).second) {
+      log::warning("request.unknown_field", {{"field", field}});
+    }
+  }
+}
+
+Reply json_reply(const nlohmann::json& body) {
+  Reply reply;
+  reply.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return reply;
+}
+
+}  // namespace reel::http

@@ -1,0 +1,76 @@
+#include "body.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "reel/base/error.h"
+
+namespace reel::http {
+namespace {
+
+[[noreturn]] void fail(const char* what) {
+  const int why = errno;
+  const bool full = why == ENOSPC || why == EDQUOT;
+  throw Error(full ? ErrorCode::StorageFull : ErrorCode::Internal,
+              fmt::format("request body: {} the spool file failed: {}", what, std::strerror(why)));
+}
+
+}  // namespace
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+int Descriptor::release() { return std::exchange(fd_, -1); }
+
+void Descriptor::reset() {
+  if (fd_ >= 0) close(release());
+}
+
+void Body::append(std::string_view bytes) {
+  memory_ += bytes;
+  if (memory_.size() > kInMemory) spool();
+}
+
+void Body::spool() {
+  if (!file_) {
+    std::string name = (spool_dir_ / "reel-body-XXXXXX").string();
+    file_ = Descriptor(mkostemp(name.data(), O_CLOEXEC));
+    if (!file_) fail("opening");
+    unlink(name.c_str());
+  }
+  std::string_view left = memory_;
+  while (!left.empty()) {
+    const ssize_t wrote = ::write(file_.get(), left.data(), left.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) fail("writing");
+    left.remove_prefix(static_cast<size_t>(wrote));
+  }
+  spooled_ += memory_.size();
+  memory_.clear();
+}
+
+std::string Body::read() const {
+  std::string all(static_cast<size_t>(spooled_), '\0');
+  size_t at = 0;
+  while (at < all.size()) {
+    const ssize_t got =
+        pread(file_.get(), all.data() + at, all.size() - at, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) fail("reading");
+    at += static_cast<size_t>(got);
+  }
+  return all += memory_;
+}
+
+}  // namespace reel::http

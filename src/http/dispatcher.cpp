@@ -1,0 +1,203 @@
+#include "dispatcher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "error_reply.h"
+#include "reel/base/error.h"
+#include "reel/base/ids.h"
+#include "reel/base/log.h"
+#include "text.h"
+
+namespace reel::http {
+namespace {
+
+constexpr size_t kRequestId = 128;  // characters
+constexpr const char* kLoadingRetry = "5";
+constexpr const char* kFullRetry = "10";
+
+bool is_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= kRequestId &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+// "[::1]:80" as "[::1]".
+std::string host_of(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  const bool port = colon != std::string_view::npos && !authority.ends_with(']');
+  return to_lower(authority.substr(0, port ? colon : authority.size()));
+}
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string_view authority_of(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  url.remove_prefix(scheme + 3);
+  return url.substr(0, url.find('/'));
+}
+
+template <class Work>
+Answer guarded(const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    return error_reply(error);
+  } catch (const std::exception& fault) {
+    log::error("http.handler_failed", {{"why", fault.what()}});
+    return error_reply(500, "internal error");
+  }
+}
+
+void say_when_to_retry(Reply& reply) {
+  for (const auto& [name, value] : reply.headers) {
+    if (name == "Retry-After") return;
+  }
+  if (reply.status == 429) reply.headers.emplace_back("Retry-After", kFullRetry);
+  if (reply.status != 503) return;
+  reply.headers.emplace_back("Retry-After", kLoadingRetry);
+  reply.headers.emplace_back("x-should-retry", "true");
+}
+
+// aiperf takes any answer but 5xx for readiness.
+bool waits_for_model(std::string_view path) {
+  return (path == "/v1" || path.starts_with("/v1/")) && path != "/v1/metrics" &&
+         !path.starts_with("/v1/health/");
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Api& api) : api_(api), local_(is_loopback(api.options.host)) {
+  own_host_ = host_of(authority_of(api.options.public_url));
+  add_video_routes(router_, api);
+  add_image_routes(router_, api);
+  add_model_routes(router_, api);
+  add_health_routes(router_, api);
+}
+
+Answer Dispatcher::answer(Request& request) const {
+  const auto asked = request.header("x-request-id");
+  Call call;
+  call.id = asked && is_request_id(*asked) ? std::string(*asked) : random_id("req_");
+  call.method = request.method;
+  request.id = call.id;
+  Answer answer = guarded([&] { return route(request, call); });
+  if (auto* reply = std::get_if<Reply>(&answer)) {
+    finish(*reply, call);
+  } else if (auto* file = std::get_if<File>(&answer)) {
+    finish(file->head, call);
+  } else {
+    answer = finished_later(std::get<Wait>(std::move(answer)), std::move(call));
+  }
+  return answer;
+}
+
+Answer Dispatcher::route(Request& request, Call& call) const {
+  if (auto refused = foreign(request)) return *std::move(refused);
+  if (request.header("content-encoding").value_or("identity") != "identity") {
+    throw Error(ErrorCode::Unsupported, "content-encoding: bodies must come uncompressed",
+                "content-encoding");
+  }
+  auto match = router_.match(request.method, request.path);
+  call.route = match.pattern;
+  if (waits_for_model(request.path)) {
+    const gen::State state = api_.services.generator.state();
+    if (state.phase == gen::State::Phase::Loading) {
+      return error_reply(503, fmt::format("model: still loading ({})", state.stage), {},
+                         "model_loading");
+    }
+  }
+  if (match.route) {
+    request.args = std::move(match.args);
+    return (*match.route)(request);
+  }
+  if (match.allow.empty()) {
+    return error_reply(404, fmt::format("{} {}: there is no such route", request.method,
+                                        request.path.substr(0, 200)));
+  }
+  Reply reply = request.method == "OPTIONS"
+                    ? json_reply(nlohmann::json::object())
+                    : error_reply(405, fmt::format("{}: expected {}, got {}", match.pattern,
+                                                   match.allow, request.method));
+  reply.headers.emplace_back("Allow", match.allow);
+  return reply;
+}
+
+// A page of another site can send its reader's browser to 127.0.0.1: by a name of its own that
+// resolves there (then Host is that name), or across origins.
+std::optional<Reply> Dispatcher::foreign(const Request& request) const {
+  if (!local_) return std::nullopt;
+  const auto host = request.header("host");
+  if (!host) return std::nullopt;
+  const std::string name = host_of(*host);
+  if (name != "localhost" && name != "127.0.0.1" && name != "[::1]" &&
+      name != to_lower(api_.options.host) && (own_host_.empty() || name != own_host_)) {
+    return error_reply(403, fmt::format("host: '{}' is not this server's name", name), "host",
+                       "host_not_allowed");
+  }
+  const auto origin = request.header("origin");
+  if (origin && request.method != "GET" && request.method != "HEAD" &&
+      authority_of(*origin) != *host &&
+      (own_host_.empty() || host_of(authority_of(*origin)) != own_host_)) {
+    return error_reply(403, "origin: requests from pages of other sites are refused", "origin",
+                       "origin_not_allowed");
+  }
+  return std::nullopt;
+}
+
+Wait Dispatcher::finished_later(Wait wait, Call call) const {
+  wait.poll = [this, call = std::move(call), poll = std::move(wait.poll)] {
+    std::optional<Reply> reply;
+    Answer fault = guarded([&]() -> Answer {
+      reply = poll();
+      return Reply{};
+    });
+    auto& failed = std::get<Reply>(fault);
+    if (failed.status != 200) reply = std::move(failed);
+    if (reply) finish(*reply, call);
+    return reply;
+  };
+  wait.gone = [gone = std::move(wait.gone)] {
+    guarded([&]() -> Answer {
+      gone();
+      return Reply{};
+    });
+  };
+  return wait;
+}
+
+Reply Dispatcher::refuse(int status, const std::string& message) const {
+  Reply reply = error_reply(status, message);
+  Call call;
+  call.id = random_id("req_");
+  finish(reply, call);
+  return reply;
+}
+
+void Dispatcher::finish(Reply& reply, const Call& call) const {
+  say_when_to_retry(reply);
+  reply.headers.emplace_back("x-request-id", call.id);
+  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  const std::string route = call.route.empty() ? "other" : call.route;
+  Metrics& metrics = api_.services.metrics;
+  metrics
+      .counter("serve_http_requests_total", "HTTP requests answered, by route and status",
+               {{"route", route}, {"code", std::to_string(reply.status)}})
+      .add();
+  metrics
+      .histogram("serve_http_request_duration_seconds", "From a whole request to its reply",
+                 {{"route", route}})
+      .observe(call.time.seconds());
+  log::debug("http.request", {{"method", call.method},
+                              {"route", route},
+                              {"status", reply.status},
+                              {"ms", call.time.milliseconds()},
+                              {"request", call.id}});
+}
+
+}  // namespace reel::http

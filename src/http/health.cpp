@@ -1,0 +1,46 @@
+#include <fmt/format.h>
+
+#include "api.h"
+#include "error_reply.h"
+#include "reel/base/error.h"
+
+namespace reel::http {
+namespace {
+
+Answer health(const Api& api) {
+  const gen::State state = api.services.generator.state();
+  if (state.phase == gen::State::Phase::Ready) return json_reply({{"status", "ok"}});
+  if (state.phase == gen::State::Phase::Failed) {
+    return error_reply(503, fmt::format("model: it failed: {}", state.why), {}, "model_failed");
+  }
+  return error_reply(503,
+                     fmt::format("model: loading {}, {:.0f} %", state.stage, state.fraction * 100),
+                     {}, "model_loading");
+}
+
+}  // namespace
+
+void add_health_routes(Router& router, const Api& api) {
+  for (const char* path : {"/liveness", "/livez", "/healthz", "/health/live", "/v1/health/live"}) {
+    router.add("GET", path, [](Request&) -> Answer { return json_reply({{"status", "ok"}}); });
+  }
+  for (const char* path : {"/health", "/health_generate"}) {
+    router.add("GET", path, [&api](Request&) { return health(api); });
+  }
+  for (const char* path : {"/readyz", "/health/ready", "/v1/health/ready"}) {
+    router.add("GET", path, [&api](Request&) {
+      api.require_open();
+      return health(api);
+    });
+  }
+  for (const char* path : {"/metrics", "/v1/metrics"}) {
+    router.add("GET", path, [&api](Request&) -> Answer {
+      Reply reply;
+      reply.body = api.services.metrics.text();
+      reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+      return reply;
+    });
+  }
+}
+
+}  // namespace reel::http

@@ -1,0 +1,183 @@
+#include "job_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "digest.h"
+#include "error_reply.h"
+#include "reel/base/error.h"
+
+namespace reel::http {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kKey = 255;  // bytes
+
+// The only four words that clients know: aiperf polls for hours on any other.
+std::string_view wire_status(jobs::Status status) {
+  return jobs::name(status == jobs::Status::Cancelled ? jobs::Status::Failed : status);
+}
+
+template <class T>
+json or_null(const std::optional<T>& value) {
+  return value ? json(*value) : json();
+}
+
+std::string model_of(const jobs::Job& job, const Api& api) {
+  return job.spec->model.empty() ? api.services.generator.describe().model : job.spec->model;
+}
+
+std::string size_of(const gen::ResolvedRequest& request) {
+  return fmt::format("{}x{}", request.width, request.height);
+}
+
+json path_of(const jobs::Output& output, const Api& api) {
+  const auto blob = api.services.blobs.find(output.blob);
+  return blob ? json(std::filesystem::absolute(blob->path).string()) : json();
+}
+
+void add_progress(json& video, const jobs::Job& job) {
+  const bool working = job.status == jobs::Status::InProgress;
+  video["progress"] = job.status == jobs::Status::Completed ? 100 : job.progress.percent;
+  video["queue_position"] = or_null(job.queue_position);
+  video["stage"] = working ? json(gen::name(job.progress.stage)) : json();
+  video["step"] = working ? json(job.progress.step) : json();
+  video["total_steps"] = working ? json(job.progress.steps) : json();
+  video["eta_seconds"] = jobs::is_final(job.status) ? json() : or_null(job.progress.eta_seconds);
+}
+
+void add_result(json& video, const jobs::Job& job, const Api& api, const std::string& base_url) {
+  video["completed_at"] = or_null(job.completed_at);
+  video["url"] = fmt::format("{}/v1/videos/{}/content", base_url, job.id);
+  video["inference_time_s"] = job.result->inference_time_s;
+  video["peak_memory_mb"] = or_null(job.result->peak_memory_mb);
+  json paths = json::array();
+  for (const jobs::Output& output : job.result->outputs) paths.push_back(path_of(output, api));
+  if (!paths.empty()) video["file_path"] = paths[0];
+  video["file_paths"] = std::move(paths);
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (!in) throw Error(ErrorCode::Internal, "image: its file could not be read");
+  return bytes;
+}
+
+}  // namespace
+
+json video_json(const jobs::Job& job, const Api& api, const std::string& base_url) {
+  const gen::ResolvedRequest& request = job.spec->request;
+  json video = {{"id", job.id},
+                {"object", "video"},
+                {"model", model_of(job, api)},
+                {"status", wire_status(job.status)},
+                {"created_at", job.created_at},
+                {"prompt", request.prompt},
+                {"size", size_of(request)},
+                {"seconds", std::to_string(std::lround(request.seconds()))},
+                {"fps", request.fps},
+                {"num_frames", request.num_frames},
+                {"num_outputs", request.num_outputs()},
+                {"seed", request.num_outputs() == 1 ? json(request.seeds[0]) : json(request.seeds)},
+                {"quality", "standard"},
+                {"error", nullptr}};
+  for (const char* key : {"url", "completed_at", "expires_at", "remixed_from_video_id", "file_path",
+                          "file_paths", "peak_memory_mb", "inference_time_s", "action"}) {
+    video[key] = nullptr;
+  }
+  add_progress(video, job);
+  if (job.result) add_result(video, job, api, base_url);
+  if (job.error) video["error"] = {{"code", job.error->code}, {"message", job.error->message}};
+  return video;
+}
+
+json images_json(const jobs::Job& job, bool base64, const Api& api, const std::string& base_url) {
+  static constexpr const char* kFormats[] = {"png", "jpeg", "webp"};
+  const gen::ResolvedRequest& request = job.spec->request;
+  json data = json::array();
+  for (size_t i = 0; i < job.result->outputs.size(); ++i) {
+    const auto blob = api.services.blobs.find(job.result->outputs[i].blob);
+    if (!blob) throw Error(ErrorCode::NotFound, fmt::format("{}: its file is gone", job.id));
+    json one = {{"b64_json", nullptr},
+                {"url", nullptr},
+                {"revised_prompt", request.prompt},
+                {"file_path", path_of(job.result->outputs[i], api)}};
+    if (base64) {
+      one["b64_json"] = encode_base64(read_file(blob->path));
+    } else {
+      one["url"] = fmt::format("{}/v1/images/{}/content", base_url, job.id);
+      if (request.num_outputs() > 1)
+        one["url"] = fmt::format("{}?variant={}", one["url"].get<std::string>(), i);
+    }
+    data.push_back(std::move(one));
+  }
+  return {{"id", job.id},
+          {"created", job.created_at},
+          {"data", std::move(data)},
+          {"size", size_of(request)},
+          {"output_format", kFormats[static_cast<size_t>(job.spec->image_format)]},
+          {"inference_time_s", job.result->inference_time_s},
+          {"peak_memory_mb", or_null(job.result->peak_memory_mb)}};
+}
+
+int poll_after_ms(const jobs::Job& job) {
+  const double left = job.progress.eta_seconds.value_or(10);
+  return static_cast<int>(std::clamp(left * 100, 500.0, 5000.0));
+}
+
+size_t output_of(const jobs::Job& job, const std::string& variant) {
+  if (variant.empty() || variant == "video") return 0;
+  size_t output = 0;
+  const char* const end = variant.data() + variant.size();
+  const auto [stop, fault] = std::from_chars(variant.data(), end, output);
+  if (fault != std::errc{} || stop != end || output >= job.result->outputs.size()) {
+    throw Error(ErrorCode::NotFound,
+                fmt::format("{}: it has no variant '{}'", job.id, variant.substr(0, 80)),
+                "variant");
+  }
+  return output;
+}
+
+jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id) {
+  auto job = api.services.jobs.find(id);
+  if (!job || job->spec->kind != kind) {
+    throw Error(ErrorCode::NotFound,
+                kind == jobs::Kind::Video ? "Video not found" : "Image not found", "id");
+  }
+  return *std::move(job);
+}
+
+Reply not_ready(const jobs::Job& job) {
+  const std::string why =
+      job.error ? job.error->message : std::string("Generation is still in-progress");
+  return error_reply(404, why, {}, fmt::format("{}_not_ready", jobs::name(job.spec->kind)));
+}
+
+std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
+  const auto key = request.header("idempotency-key");
+  if (!key || key->empty()) return std::nullopt;
+  require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
+          "idempotency-key");
+  return jobs::Idempotency{request.path + " " + std::string(*key), sha256(fields.dump())};
+}
+
+std::variant<jobs::Submitted, Reply> submit(const Api& api, jobs::JobSpec spec,
+                                            const std::optional<jobs::Idempotency>& idempotency) {
+  try {
+    return api.services.jobs.submit(std::move(spec), idempotency);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::Conflict) throw;
+    // Not 409: SDKs send that again.
+    return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
+  }
+}
+
+}  // namespace reel::http

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "api.h"
+#include "reel/jobs/job.h"
+
+namespace reel::http {
+
+/// The video object: every key of SGLang's and OpenAI's, null where there is nothing to say.
+/// `base_url` begins its `url`.
+nlohmann::json video_json(const jobs::Job& job, const Api& api, const std::string& base_url);
+
+/// The reply to an image request whose job is completed.
+nlohmann::json images_json(const jobs::Job& job, bool base64, const Api& api,
+                           const std::string& base_url);
+
+/// What clients may wait before they ask again: a tenth of what is left, 500 to 5,000 ms.
+int poll_after_ms(const jobs::Job& job);
+
+/// "video", or the number of an output that `job` has, as an index. Throws Error(NotFound).
+size_t output_of(const jobs::Job& job, const std::string& variant);
+
+/// The job of this kind, or Error(NotFound).
+jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id);
+
+/// Why a job that is not completed has no content, as a 404 `video_not_ready`.
+Reply not_ready(const jobs::Job& job);
+
+/// The key of a submit that must be one job however often it is sent, from Idempotency-Key.
+/// Throws Error(InvalidArgument) for a key of more than 255 bytes.
+std::optional<jobs::Idempotency> idempotency_of(const Request& request,
+                                                const nlohmann::json& fields);
+
+/// Takes a job into the queue; a key that came with another request is a 422.
+std::variant<jobs::Submitted, Reply> submit(const Api& api, jobs::JobSpec spec,
+                                            const std::optional<jobs::Idempotency>& idempotency);
+
+}  // namespace reel::http

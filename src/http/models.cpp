@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include "api.h"
+#include "error_reply.h"
+#include "reel/base/clock.h"
+
+namespace reel::http {
+namespace {
+
+using nlohmann::json;
+
+json model_card(const gen::Description& model, int64_t created) {
+  return {{"id", model.model},
+          {"object", "model"},
+          {"created", created},
+          {"owned_by", "reel"},
+          {"root", model.model},
+          {"parent", nullptr},
+          {"max_model_len", nullptr},
+          {"num_gpus", model.num_gpus},
+          {"task_type", model.task},
+          {"dit_precision", model.dit_precision},
+          {"vae_precision", model.vae_precision},
+          {"pipeline_name", model.pipeline},
+          {"pipeline_class", model.pipeline}};
+}
+
+json model_info(const gen::Description& model) {
+  return {{"model_path", model.model_path},
+          {"is_generation", true},
+          {"model_type", "diffusion"},
+          {"architectures", json::array({model.pipeline})},
+          {"has_image_understanding", model.task != "T2V"},
+          {"has_audio_understanding", false},
+          {"task_type", model.task},
+          {"is_image_gen", false}};
+}
+
+}  // namespace
+
+void add_model_routes(Router& router, const Api& api) {
+  const gen::Description& model = api.services.generator.describe();
+  const int64_t created = unix_seconds();
+  router.add("GET", "/v1/models", [&model, created](Request&) -> Answer {
+    return json_reply({{"object", "list"}, {"data", json::array({model_card(model, created)})}});
+  });
+  router.add("GET", "/v1/models/{model*}", [&model, created](Request& request) -> Answer {
+    if (request.args[0] == model.model) return json_reply(model_card(model, created));
+    return error_reply(404, fmt::format("The model '{}' does not exist", request.args[0]), "model",
+                       "model_not_found");
+  });
+  router.add("GET", "/v1/model_info", [&model](Request&) -> Answer {
+    return json_reply({{"model_path", model.model_path}});
+  });
+  router.add("GET", "/model_info",
+             [&model](Request&) -> Answer { return json_reply(model_info(model)); });
+  router.add("GET", "/server_info", [&model](Request&) -> Answer {
+    return json_reply({{"model_path", model.model_path},
+                       {"served_model_name", model.model},
+                       {"tp_size", 1},
+                       {"dp_size", 1},
+                       {"version", REEL_VERSION}});
+  });
+  for (const char* path : {"/", "/v1"}) {
+    router.add("GET", path, [&model](Request&) -> Answer {
+      return json_reply({{"name", "reel"}, {"version", REEL_VERSION}, {"model", model.model}});
+    });
+  }
+  router.add("GET", "/version", [](Request&) -> Answer {
+    return json_reply({{"version", REEL_VERSION}});
+  });
+}
+
+}  // namespace reel::http

@@ -1,0 +1,60 @@
+#include "reel/http/server.h"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "api.h"
+#include "dispatcher.h"
+#include "event_loop.h"
+#include "reel/base/error.h"
+#include "reel/base/log.h"
+
+namespace reel::http {
+
+struct Server::Running {
+  Running(Options options, Services services)
+      : api(std::move(options), services),
+        dispatcher(api),
+        connections(services.metrics.gauge("serve_http_connections", "Open connections")) {}
+
+  Api api;
+  Dispatcher dispatcher;
+  Gauge connections;
+  std::optional<EventLoop> loop;
+};
+
+Server::Server(Options options, Services services)
+    : running_(std::make_unique<Running>(std::move(options), services)) {}
+
+Server::~Server() { stop(); }
+
+void Server::start() {
+  Running& running = *running_;
+  const Options& options = running.api.options;
+  LoopOptions loop;
+  loop.max_connections = options.max_connections;
+  loop.readers = options.threads > 0
+                     ? options.threads
+                     : static_cast<int>(std::max(2u, std::thread::hardware_concurrency()));
+  running.loop.emplace(
+      listen_on(options.host, options.port, options.strict_ports), loop,
+      [&running](Request& request) { return running.dispatcher.answer(request); },
+      [&running](int status, const std::string& message) {
+        return running.dispatcher.refuse(status, message);
+      },
+      [&running](size_t count) { running.connections.set(static_cast<double>(count)); });
+  log::info("http.listening", {{"host", options.host}, {"port", running.loop->port()}});
+}
+
+int Server::port() const {
+  if (!running_->loop) throw Error(ErrorCode::Internal, "http: the server has not been started");
+  return running_->loop->port();
+}
+
+void Server::begin_drain() { running_->api.draining = true; }
+
+void Server::stop() { running_->loop.reset(); }
+
+}  // namespace reel::http

@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "api.h"
+#include "content.h"
+#include "error_reply.h"
+#include "form.h"
+#include "job_json.h"
+#include "reel/base/error.h"
+#include "reel/gen/request_json.h"
+
+namespace reel::http {
+namespace {
+
+using nlohmann::json;
+
+Reply video_reply(const Request& request, const Api& api, const jobs::Job& job) {
+  Reply reply = json_reply(video_json(job, api, api.base_url(request)));
+  if (!jobs::is_final(job.status)) {
+    reply.headers.emplace_back("openai-poll-after-ms", std::to_string(poll_after_ms(job)));
+  }
+  return reply;
+}
+
+Answer create(Request& request, Api& api) {
+  api.require_open();
+  const json fields = read_fields(request);
+  auto parsed = gen::parse_video_request(fields);
+  api.note_unknown(parsed.unknown);
+  jobs::JobSpec spec;
+  spec.model = std::move(parsed.model);
+  spec.request = api.services.generator.check(parsed.request);
+  spec.quality = parsed.request.quality.value_or(spec.quality);
+  auto submitted = submit(api, std::move(spec), idempotency_of(request, fields));
+  if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
+  const auto& [job, replayed] = std::get<jobs::Submitted>(submitted);
+  Reply reply = video_reply(request, api, job);
+  if (replayed) reply.headers.emplace_back("Idempotency-Replayed", "true");
+  return reply;
+}
+
+Answer list(const Request& request, const Api& api) {
+  jobs::ListQuery query;
+  query.after = request.param("after");
+  const std::string order = request.param("order", "desc"), limit = request.param("limit", "20");
+  require(order == "asc" || order == "desc",
+          fmt::format("order: expected asc or desc, got '{}'", order.substr(0, 80)), "order");
+  query.newest_first = order == "desc";
+  const char* const end = limit.data() + limit.size();
+  const auto [stop, fault] = std::from_chars(limit.data(), end, query.limit);
+  require(fault == std::errc{} && stop == end && query.limit >= 1 && query.limit <= 100,
+          fmt::format("limit: expected 1 to 100, got '{}'", limit.substr(0, 80)), "limit");
+  const jobs::Page page = api.services.jobs.list(query);
+  json data = json::array();
+  for (const jobs::Job& job : page.jobs) {
+    data.push_back(video_json(job, api, api.base_url(request)));
+  }
+  json body = {{"object", "list"}, {"has_more", page.has_more}};
+  body["first_id"] = data.empty() ? json() : data.front()["id"];
+  body["last_id"] = data.empty() ? json() : data.back()["id"];
+  body["data"] = std::move(data);
+  return json_reply(body);
+}
+
+Answer content(const Request& request, const Api& api) {
+  const jobs::Job job = find_job(api, jobs::Kind::Video, request.args[0]);
+  if (!job.result) return not_ready(job);
+  return content_reply(request, api.services.blobs, job, output_of(job, request.param("variant")),
+                       "video/mp4");
+}
+
+Answer remove(const Request& request, const Api& api) {
+  find_job(api, jobs::Kind::Video, request.args[0]);
+  const jobs::Job job = api.services.jobs.remove(request.args[0]);
+  json body = video_json(job, api, api.base_url(request));
+  if (job.result) {
+    for (const jobs::Output& output : job.result->outputs) api.services.blobs.remove(output.blob);
+  }
+  for (const char* key : {"url", "file_path", "file_paths"}) body[key] = nullptr;
+  body["object"] = "video.deleted";
+  body["deleted"] = true;
+  body["status"] = "deleted";
+  return json_reply(body);
+}
+
+Answer cancel(const Request& request, const Api& api) {
+  find_job(api, jobs::Kind::Video, request.args[0]);
+  return video_reply(request, api,
+                     api.services.jobs.cancel(request.args[0], "cancelled by the client"));
+}
+
+}  // namespace
+
+void add_video_routes(Router& router, Api& api) {
+  router.add("POST", "/v1/videos", [&api](Request& request) { return create(request, api); });
+  router.add("GET", "/v1/videos", [&api](Request& request) { return list(request, api); });
+  router.add("GET", "/v1/videos/{id}", [&api](Request& request) {
+    return video_reply(request, api, find_job(api, jobs::Kind::Video, request.args[0]));
+  });
+  router.add("DELETE", "/v1/videos/{id}",
+             [&api](Request& request) { return remove(request, api); });
+  router.add("POST", "/v1/videos/{id}/cancel",
+             [&api](Request& request) { return cancel(request, api); });
+  router.add("GET", "/v1/videos/{id}/content",
+             [&api](Request& request) { return content(request, api); });
+}
+
+}  // namespace reel::http

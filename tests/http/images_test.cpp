@@ -1,0 +1,108 @@
+#include "server_fixture.h"
+
+namespace reel::http {
+namespace {
+
+using json = nlohmann::json;
+
+class Images : public ServerTest {};
+
+TEST_F(Images, ComeAsBase64) {
+  start();
+  auto one = client();
+  const auto response = one.post_json(
+      "/v1/images/generations",
+      {{"prompt", "a cat"}, {"n", 2}, {"response_format", "b64_json"}, {"size", "64x48"}});
+  ASSERT_EQ(response.status, 200) << response.body;
+  const json images = response.json();
+  ASSERT_EQ(images["data"].size(), 2u);
+  for (const json& image : images["data"]) {
+    EXPECT_EQ(image["b64_json"].get<std::string>().size(), size_t{64} * 48 * 3 / 3 * 4);
+    EXPECT_TRUE(image["url"].is_null());
+    EXPECT_EQ(image["revised_prompt"], "a cat");
+  }
+  EXPECT_NE(images["data"][0], images["data"][1]);
+  EXPECT_TRUE(images["created"].is_number_integer());
+  EXPECT_EQ(images["size"], "64x48");
+  EXPECT_TRUE(images["inference_time_s"].is_number());
+}
+
+TEST_F(Images, ComeAsUrls) {
+  start();
+  auto one = client();
+  const auto response = one.post_json(
+      "/v1/images/generations",
+      {{"prompt", "a"}, {"response_format", "url"}, {"output_format", "png"}, {"size", "64x48"}});
+  ASSERT_EQ(response.status, 200) << response.body;
+  const json images = response.json();
+  const std::string id = images["id"];
+  EXPECT_EQ(images["data"][0]["url"], "http://localhost/v1/images/" + id + "/content");
+  EXPECT_EQ(images["output_format"], "png");
+  const auto content = one.get("/v1/images/" + id + "/content");
+  EXPECT_EQ(content.headers.at("content-type"), "image/png");
+  EXPECT_EQ(content.body.size(), size_t{64} * 48 * 3);
+  EXPECT_EQ(one.get("/v1/images/" + id + "/content?variant=0").status, 200);
+  expect_error(one.get("/v1/images/" + id + "/content?variant=1"), 404, "not_found", "variant");
+  expect_error(one.get("/v1/videos/" + id), 404, "not_found", "id");
+  expect_error(one.get("/v1/images/none/content"), 404, "not_found", "id");
+}
+
+TEST_F(Images, RefuseWhatIsWrong) {
+  start();
+  auto one = client();
+  const auto ask = [&](const json& fields) {
+    return one.post_json("/v1/images/generations", fields);
+  };
+  expect_error(ask({{"n", 1}}), 400, "invalid_request", "prompt");
+  expect_error(ask({{"prompt", "a"}, {"n", 11}}), 400, "invalid_request", "n");
+  expect_error(ask({{"prompt", "a"}, {"response_format", "gif"}}), 400, "invalid_request",
+               "response_format");
+  expect_error(one.get("/v1/images/generations"), 405, "method_not_allowed");
+}
+
+TEST_F(Images, FailWithTheirJob) {
+  start({.fail_step = 1});
+  auto one = client();
+  const auto response =
+      one.post_json("/v1/images/generations", {{"prompt", "a"}, {"size", "64x48"}});
+  expect_error(response, 500, "generation_failed");
+  EXPECT_EQ(response.headers.at("x-should-retry"), "false");
+}
+
+TEST_F(Images, StopWhenTheClientGoes) {
+  start({.step_ms = 50, .steps = 500});
+  {
+    auto one = client();
+    one.send(
+        "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 31\r\n\r\n"
+        R"({"prompt":"a", "size": "64x48"})");
+    EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).in_progress == 1; }));
+  }
+  EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).in_progress == 0; }));
+}
+
+TEST_F(Images, GiveUpInTime) {
+  start({.step_ms = 50, .steps = 500}, {.image_wait = std::chrono::seconds(1)});
+  auto one = client();
+  expect_error(one.post_json("/v1/images/generations", {{"prompt", "a"}, {"size", "64x48"}}), 504,
+               "timeout");
+  EXPECT_EQ(jobs_->counts(jobs::Kind::Image).in_progress, 0u);
+}
+
+TEST_F(Images, ManyWaitWithTwoThreads) {
+  start({.step_ms = 2}, {.threads = 2});
+  std::vector<Client> clients;
+  const std::string body = R"({"prompt":"a","size":"64x48","num_inference_steps":2})";
+  for (int i = 0; i < 30; ++i) {
+    clients.push_back(client());
+    clients.back().send(
+        "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+  auto quick = client();
+  EXPECT_EQ(quick.get("/health").status, 200);
+  for (Client& one : clients) EXPECT_EQ(one.read().status, 200);
+}
+
+}  // namespace
+}  // namespace reel::http

@@ -1,0 +1,150 @@
+#include "server_fixture.h"
+
+namespace reel::http {
+namespace {
+
+using json = nlohmann::json;
+
+class Service : public ServerTest {};
+
+TEST_F(Service, TellsWhatItServes) {
+  start();
+  auto one = client();
+  for (const char* path :
+       {"/", "/v1", "/health", "/health_generate", "/liveness", "/livez", "/healthz", "/readyz",
+        "/health/live", "/health/ready", "/v1/health/live", "/v1/health/ready", "/version"}) {
+    EXPECT_EQ(one.get(path).status, 200) << path;
+    EXPECT_EQ(one.ask("HEAD", path).status, 200) << path;
+  }
+  EXPECT_EQ(one.get("/health").json(), json({{"status", "ok"}}));
+  const json card = one.get("/v1/models").json()["data"][0];
+  EXPECT_EQ(card["object"], "model");
+  const std::string id = card["id"];
+  EXPECT_EQ(id, generator_->describe().model);
+  EXPECT_EQ(one.get("/v1/models/" + id).json(), card);
+  expect_error(one.get("/v1/models/Wan-AI/none"), 404, "model_not_found", "model");
+  EXPECT_EQ(one.get("/v1/model_info").json()["model_path"], generator_->describe().model_path);
+  EXPECT_EQ(one.get("/model_info").json()["model_type"], "diffusion");
+  EXPECT_EQ(one.get("/server_info").json()["served_model_name"], id);
+}
+
+TEST_F(Service, ExposesMetrics) {
+  start();
+  auto one = client();
+  one.get("/v1/videos/none");
+  EXPECT_EQ(one.ask("HEAD", "/metrics").status, 200);
+  for (const char* path : {"/metrics", "/v1/metrics"}) {
+    const auto metrics = one.get(path);
+    EXPECT_EQ(metrics.headers.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    EXPECT_NE(
+        metrics.body.find("serve_http_requests_total{code=\"404\",route=\"/v1/videos/{id}\"} 1"),
+        std::string::npos)
+        << metrics.body;
+    EXPECT_NE(metrics.body.find("serve_http_connections 1"), std::string::npos);
+  }
+}
+
+TEST_F(Service, GivesEveryReplyAnId) {
+  start();
+  auto one = client();
+  EXPECT_EQ(one.get("/health", "X-Request-ID: a.B-9_\r\n").headers.at("x-request-id"), "a.B-9_");
+  const std::string longest(128, 'x');
+  EXPECT_EQ(one.get("/none", "x-request-id: " + longest + "\r\n").headers.at("x-request-id"),
+            longest);
+  for (const std::string& bad :
+       {std::string("a b"), std::string("\""), longest + "x", std::string()}) {
+    const auto id = one.get("/health", "X-Request-ID: " + bad + "\r\n").headers.at("x-request-id");
+    EXPECT_TRUE(id.starts_with("req_")) << id;
+  }
+}
+
+TEST_F(Service, AnswersUnknownRoutesInOneShape) {
+  start();
+  auto one = client();
+  for (const char* path : {"/none", "/v1/chat/completions", "/v1/videos/a%2Fb", "/v1/videos/../x",
+                           "/%00", "/get_server_info"}) {
+    expect_error(one.get(path), 404, "not_found");
+  }
+  expect_error(one.post_json("/v1/chat/completions", {{"a", 1}}), 404, "not_found");
+  const auto wrong = one.ask("PUT", "/v1/videos");
+  expect_error(wrong, 405, "method_not_allowed");
+  EXPECT_EQ(wrong.headers.at("allow"), "POST, GET, HEAD");
+  EXPECT_EQ(one.ask("OPTIONS", "/v1/videos").headers.at("allow"), "POST, GET, HEAD");
+  one.send("GET / HTTP/1.1\r\n\r\n");
+  expect_error(one.read(), 400, "invalid_request");
+  EXPECT_TRUE(one.closed());
+}
+
+TEST_F(Service, SaysThatTheModelIsLoading) {
+  start({.load_ms = 1500});
+  auto one = client();
+  EXPECT_EQ(one.get("/liveness").status, 200);
+  for (const char* path :
+       {"/health", "/v1", "/v1/models", "/v1/chat/completions", "/v1/videos/x"}) {
+    const auto response = one.get(path);
+    expect_error(response, 503, "model_loading");
+    EXPECT_EQ(response.headers.at("retry-after"), "5");
+    EXPECT_EQ(response.headers.at("x-should-retry"), "true");
+  }
+  EXPECT_EQ(one.get("/v1/metrics").status, 200);
+  EXPECT_EQ(one.get("/v1/health/live").status, 200);
+  EXPECT_TRUE(soon([&] { return one.get("/health").status == 200; }));
+  EXPECT_EQ(one.get("/v1/chat/completions").status, 404);
+  EXPECT_EQ(finished_video(one)["status"], "completed");
+}
+
+TEST_F(Service, SaysThatTheModelFailed) {
+  start({.fail_load = true});
+  auto one = client();
+  EXPECT_TRUE(soon([&] { return one.get("/health").json()["error"]["code"] == "model_failed"; }));
+  expect_error(one.get("/health"), 503, "model_failed");
+  expect_error(one.post_json("/v1/videos", {{"prompt", "a"}}), 503, "unavailable");
+  EXPECT_EQ(one.get("/v1/models").status, 200);
+}
+
+TEST_F(Service, DrainsSubmitsOnly) {
+  start();
+  auto one = client();
+  const json video = finished_video(one);
+  server_->begin_drain();
+  const auto refused = one.post_json("/v1/videos", {{"prompt", "a"}});
+  expect_error(refused, 503, "unavailable");
+  EXPECT_TRUE(refused.headers.contains("retry-after"));
+  expect_error(one.post_json("/v1/images/generations", {{"prompt", "a"}}), 503, "unavailable");
+  EXPECT_EQ(one.get("/v1/videos/" + video["id"].get<std::string>()).status, 200);
+  EXPECT_EQ(one.get("/v1/videos/" + video["id"].get<std::string>() + "/content").status, 200);
+  EXPECT_EQ(one.get("/health").status, 200);
+  EXPECT_EQ(one.get("/readyz").status, 503);
+}
+
+TEST_F(Service, RefusesForeignPages) {
+  start();
+  auto one = client();
+  const auto with = [&](const std::string& method, const std::string& headers) {
+    one.send(method + " /v1/videos/x/cancel HTTP/1.1\r\n" + headers + "\r\n");
+    return one.read(method == "HEAD").status;
+  };
+  for (const char* host : {"localhost", "localhost:30000", "127.0.0.1:1", "[::1]", "[::1]:80"}) {
+    EXPECT_EQ(with("POST", "Host: " + std::string(host) + "\r\n"), 404) << host;
+  }
+  for (const char* host : {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80"}) {
+    EXPECT_EQ(with("POST", "Host: " + std::string(host) + "\r\n"), 403) << host;
+  }
+  EXPECT_EQ(with("POST", "Host: localhost:1\r\nOrigin: http://localhost:1\r\n"), 404);
+  for (const char* origin :
+       {"http://evil.example", "http://localhost:2", "null", "http://localhost:1.evil"}) {
+    EXPECT_EQ(with("POST", "Host: localhost:1\r\nOrigin: " + std::string(origin) + "\r\n"), 403)
+        << origin;
+  }
+}
+
+TEST_F(Service, TakesDataUrisOfSeveralMebibytes) {
+  start();
+  auto one = client();
+  const std::string uri = "data:image/png;base64," + std::string(3 << 20, 'A');
+  const auto response = one.post_json("/v1/videos", {{"prompt", "a"}, {"input_reference", uri}});
+  expect_error(response, 400, "invalid_request", "input_reference");
+}
+
+}  // namespace
+}  // namespace reel::http
