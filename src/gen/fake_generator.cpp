@@ -195,6 +195,7 @@ Outcome FakeGenerator::generate(const ResolvedRequest& request, int output,
                   fmt::format("the fake was told to fail at step {}", step + 1));
     }
   }
+  control.report({Stage::Denoising, step, step});
   outcome.denoise_seconds = denoising.seconds();
 
   const Stopwatch decoding;

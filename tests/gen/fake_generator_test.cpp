@@ -79,7 +79,7 @@ TEST(FakeGenerator, ReportsEveryStepInOrder) {
   std::vector<std::pair<Stage, int>> seen;
   for (const Progress& report : control.reports) seen.emplace_back(report.stage, report.step);
   std::vector<std::pair<Stage, int>> expected{{Stage::TextEncoding, 0}};
-  for (int step = 0; step < 4; ++step) expected.emplace_back(Stage::Denoising, step);
+  for (int step = 0; step <= 4; ++step) expected.emplace_back(Stage::Denoising, step);
   for (int latent = 0; latent <= 5; ++latent) expected.emplace_back(Stage::Decoding, latent);
   EXPECT_EQ(seen, expected);
 }

@@ -77,7 +77,7 @@ TEST_F(RunnerTest, TellsRealProgress) {
       steps_of_first.push_back(progress.step);
     }
   }
-  EXPECT_THAT(steps_of_first, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(steps_of_first, ElementsAre(0, 1, 2, 3, 4));
   EXPECT_EQ(last, 99);
   EXPECT_EQ(seen.back().output, 1);
   ASSERT_TRUE(seen.back().eta_seconds);
@@ -227,23 +227,25 @@ TEST_F(RunnerTest, DrainsByCancellingWhatTakesTooLong) {
 }
 
 TEST_F(RunnerTest, CountsWhatItDoes) {
-  const auto id = submit();
-  const auto cancelled = submit();
-  {
-    const auto runner = run();
-    jobs_.cancel(cancelled, "test");
-    finished(id);
-    runner->drain(1min);
-    const std::string text = metrics_.text();
-    EXPECT_THAT(text, HasSubstr("serve_jobs_total{kind=\"video\",model=\"fake\",status="
-                                "\"completed\"} 1\n"));
-    EXPECT_THAT(text, HasSubstr("serve_step_seconds_count{model=\"fake\"} 3\n"));
-    EXPECT_THAT(text, HasSubstr("serve_stage_seconds_count{stage=\"denoise\"} 1\n"));
-    EXPECT_THAT(text, HasSubstr("serve_stage_seconds_count{stage=\"encode_mp4\"} 1\n"));
-    EXPECT_THAT(text, HasSubstr("serve_queue_wait_seconds_count 1\n"));
-    EXPECT_THAT(text, HasSubstr("serve_queue_depth{kind=\"video\"} 0\n"));
-    EXPECT_THAT(text, HasSubstr("serve_jobs_running 0\n"));
-    EXPECT_THAT(text, HasSubstr("sglang:num_queue_reqs 0\n"));
+  Gate gate;
+  generator_.hook = [&](const gen::ResolvedRequest&, int) { gate.pass(); };
+  const auto id = submit(), cancelled = submit();
+  const auto runner = run();
+  jobs_.cancel(cancelled, "test");  // while the first holds the only slot
+  gate.open();
+  finished(id);
+  runner->drain(1min);
+  const std::string text = metrics_.text();
+  const std::string ended = "serve_jobs_total{kind=\"video\",model=\"fake\",status=";
+  for (const std::string& line :
+       {ended + "\"completed\"} 1\n", ended + "\"cancelled\"} 1\n",
+        std::string("serve_step_seconds_count{model=\"fake\"} 4\n"),
+        std::string("serve_stage_seconds_count{stage=\"denoise\"} 1\n"),
+        std::string("serve_stage_seconds_count{stage=\"encode_mp4\"} 1\n"),
+        std::string("serve_queue_wait_seconds_count 1\n"),
+        std::string("serve_queue_depth{kind=\"video\"} 0\n"), std::string("serve_jobs_running 0\n"),
+        std::string("sglang:num_queue_reqs 0\n")}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line;
   }
 }
 
