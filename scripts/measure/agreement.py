@@ -1,0 +1,52 @@
+"""Do both programs compute the same? Relative L2 of what they dumped, on the scale of Diffusers' values."""
+
+from safetensors import safe_open
+
+# Equally right fp32 runs (threads, kernels) differ by 2e-5 in latents and 8e-5 in frames, bf16 runs by some percent.
+BOUNDS = {"fp32": {"latents.final": 1e-3, "frames": 1e-3}, "bf16": {"latents.final": 5e-2, "frames": 5e-2}}
+ALWAYS = {"token_ids": 0.0, "negative_token_ids": 0.0, "latents.initial": 1e-5}
+MAY_LACK = ("negative_token_ids",)  # without guidance
+
+
+def relative(ours, theirs):
+    ours, theirs = ours.double().flatten(), theirs.double().flatten()
+    if ours.shape != theirs.shape:
+        return float("inf")
+    distance = ((ours - theirs).norm() / theirs.norm()).item()
+    return distance if distance == distance else float("inf")
+
+
+def compare(ours, theirs):
+    """Name → relative L2 of all that Diffusers' file holds; a missing tensor is infinitely far."""
+    with safe_open(ours, "pt") as left, safe_open(theirs, "pt") as right:
+        here = set(left.keys())
+        return {
+            name: relative(left.get_tensor(name), right.get_tensor(name)) if name in here else float("inf")
+            for name in sorted(right.keys())
+        }
+
+
+def spread(path, name="frames"):
+    """Standard deviation and the part of the values inside 0…1: flat or clamped frames prove nothing."""
+    with safe_open(path, "pt") as file:
+        values = file.get_tensor(name).float()
+    inside = ((values > 0) & (values < 1)).float().mean().item()
+    return {"standard_deviation": values.std().item(), "inside": inside}
+
+
+def limits(precision, bound=None):
+    """Name → greatest relative L2; `bound` replaces those that depend on the precision."""
+    bounds = BOUNDS["fp32" if precision == "fp32" else "bf16"]
+    return {**ALWAYS, **(dict.fromkeys(bounds, bound) if bound else bounds)}
+
+
+def problems(distances, frames, limits):
+    found = []
+    for name, limit in limits.items():
+        if name not in distances and name not in MAY_LACK:
+            found.append(f"{name}: not dumped")
+        elif distances.get(name, 0.0) > limit:
+            found.append(f"{name}: relative L2 {distances[name]:.1e}, at most {limit:.0e} is allowed")
+    if frames["inside"] < 0.5 or frames["standard_deviation"] < 0.02:
+        found.append(f"frames: flat or clamped, so they prove nothing: {frames}")
+    return found

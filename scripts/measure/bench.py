@@ -1,0 +1,150 @@
+"""Measures serve against Diffusers, side by side on one model folder. See tests/bench/README.md."""
+
+import argparse
+import datetime
+import json
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import agreement
+import machine
+import programs
+import report
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = dict(
+    prompt="a red fox runs across a frozen lake, the camera pans left",
+    negative_prompt="blurry, low quality, static",
+    width=832,
+    height=480,
+    num_frames=81,
+    steps=50,
+    guidance=5.0,
+    seed=1234,
+    transformer_precision="bf16",
+    text_encoder_precision="bf16",
+    vae_precision="fp32",
+    device="cpu",
+    threads=os.cpu_count(),
+)
+ALL_FP32 = dict(transformer_precision="fp32", text_encoder_precision="fp32", vae_precision="fp32")
+PRESETS = {
+    # The whole pipeline on the committed tiny model: overheads, not arithmetic.
+    "t2v-tiny": dict(
+        ALL_FP32, model=str(ROOT / "tests/goldens/models/t2v-tiny"), width=64, height=32, num_frames=9, steps=6
+    ),
+    # 1,280 tokens through the 1.3B's width; one forward a step. Needs --model-path (scripts/true_size).
+    "step-1.3b": dict(width=256, height=256, num_frames=17, steps=4, guidance=1.0),
+    # Every published shape once, as short as can be. Needs --model-path (scripts/true_size).
+    "true-size": dict(width=128, height=128, num_frames=5, steps=2),
+}
+FLAGS = {"transformer_precision": "--dit-precision", "steps": "--num-inference-steps", "guidance": "--guidance-scale"}
+PRECISIONS = ("bf16", "fp16", "fp32")
+
+
+def parsed():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--preset", choices=PRESETS, help="; ".join(PRESETS))
+    parser.add_argument("--model-path", dest="model", help="a folder in the Diffusers layout")
+    for name, value in DEFAULTS.items():
+        choices = PRECISIONS if name.endswith("precision") else ("cpu", "cuda") if name == "device" else None
+        flag = FLAGS.get(name, "--" + name.replace("_", "-"))
+        parser.add_argument(flag, dest=name, type=type(value), choices=choices, help=f"default {value}")
+    parser.add_argument("--serve", default=str(ROOT / "build/release/serve"))
+    parser.add_argument("--rounds", type=int, default=2, help="measured rounds of Reel, Diffusers, then the other way "
+                        "round; 0: the runs that are checked are the measured ones (default 2)")
+    parser.add_argument("--bound", type=float, help="on the relative L2 of final latents and frames")
+    parser.add_argument("--twin", action="store_true", help="Diffusers takes another seed: the check must fail")
+    parser.add_argument("--name", help="of the result; default: the preset's")
+    parser.add_argument("--results", type=Path, default=ROOT / "tests/bench/results")
+    return parser.parse_args()
+
+
+def settings_of(arguments):
+    settings = {**DEFAULTS, **PRESETS.get(arguments.preset, {})}
+    settings.update({name: value for name, value in vars(arguments).items()
+                     if value is not None and name in (*DEFAULTS, "model")})
+    if "model" not in settings:
+        raise SystemExit("--model-path is missing; scripts/true_size writes one")
+    settings["model"] = str(Path(settings["model"]).resolve())
+    return settings
+
+
+def words_of(folder):
+    """What the folder holds, with what is less than published."""
+    parts = []
+    for part in ("transformer", "transformer_2", "text_encoder", "vae"):
+        path = folder / part / "config.json"
+        if path.exists():
+            config = json.loads(path.read_text())
+            width = config.get("d_model") or config.get("base_dim")
+            width = width or config["num_attention_heads"] * config["attention_head_dim"]
+            layers = f", {config['num_layers']} layers" if "num_layers" in config else ""
+            size = sum(file.stat().st_size for file in (folder / part).glob("*.safetensors"))
+            parts.append(f"{part} width {width}{layers} ({size / 1e9:.2f} GB)")
+    return "; ".join(parts)
+
+
+def main():
+    arguments = parsed()
+    settings = settings_of(arguments)
+    folder = Path(settings["model"])
+    scratch = Path(tempfile.mkdtemp(prefix="reel-bench-"))
+
+    def run(program, label):
+        out = scratch / f"{label}-{program}"
+        out.mkdir()
+        theirs = {**settings, "seed": settings["seed"] + arguments.twin}
+        command = (programs.reel_command(arguments.serve, settings, out) if program == "reel"
+                   else programs.diffusers_command(theirs, out))
+        figures = programs.run(command, settings, out)
+        print(f"{label:9} {program:9} steps {figures['steps_s'][-1]:.3g} s, process {figures['wall_s']:.1f} s, "
+              f"{figures['peak_resident_mb']:,.0f} MiB, others {figures['others_cores']:.1f} cores", flush=True)
+        return figures
+
+    try:
+        first = {program: [run(program, "check")] for program in ("reel", "diffusers")}
+        dumps = [scratch / f"check-{program}" / "tensors.safetensors" for program in ("reel", "diffusers")]
+        distances = agreement.compare(*dumps)
+        frames = agreement.spread(dumps[1])
+        limits = agreement.limits(settings["transformer_precision"], arguments.bound)
+        problems = agreement.problems(distances, frames, limits)
+        for problem in problems:
+            print(f"check     {problem}", file=sys.stderr)
+        runs = first
+        if arguments.rounds and not problems:
+            runs = {"reel": [], "diffusers": []}
+            for number in range(arguments.rounds):
+                for program in ("reel", "diffusers", "diffusers", "reel"):
+                    label = f"{number + 1}.{len(runs[program])}"
+                    runs[program].append(run(program, label))
+    finally:
+        shutil.rmtree(scratch)
+
+    result = {
+        "name": arguments.name or arguments.preset or folder.name,
+        "date": datetime.date.today().isoformat(),
+        "command": shlex.join(["scripts/bench", *(Path(word).name if word.startswith("/") else word
+                                                   for word in sys.argv[1:])]),
+        "settings": {**settings, "model": folder.name},
+        "model": {"words": words_of(folder)},
+        "machine": machine.machine(settings["device"]),
+        "versions": machine.versions(),
+        "rounds": arguments.rounds,
+        "check": {"distances": distances, "limits": limits, "problems": problems, "frames": frames},
+        "figures": report.summary(runs, settings["device"]),
+        "runs": runs,
+    }
+    stem = report.write(arguments.results, result)
+    print(report.markdown(result))
+    print(f"written: {stem}.json, .md")
+    if problems:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""One video by Diffusers, in a process of its own: takes a JSON of `settings` (bench.py), writes what serve writes."""
+
+import gc
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from diffusers import WanPipeline
+from diffusers.utils import export_to_video
+from safetensors.torch import save_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "golden"))
+from tokenizer import FromFile
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+class Clock:
+    """Seconds of each stage. A GPU is waited for at every mark."""
+
+    def __init__(self, device):
+        self.device = device
+        self.stages = {}
+        self.steps = []
+
+    def now(self):
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def timed(self, stage, call):
+        def run(*arguments, **named):
+            began = self.now()
+            result = call(*arguments, **named)
+            self.stages[stage] = self.now() - began
+            return result
+
+        return run
+
+
+def load(settings):
+    dtypes = {part: DTYPES[settings[f"{part}_precision"]] for part in ("transformer", "vae", "text_encoder")}
+    dtypes["transformer_2"] = dtypes["transformer"]
+    folder = Path(settings["model"])
+    pipe = WanPipeline.from_pretrained(folder, dtype=dtypes, tokenizer=None).to(settings["device"])
+    pipe.tokenizer = FromFile(folder / "tokenizer")
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def watch(pipe, clock, seen):
+    """Marks the stages of the pipeline as it is, and keeps what it computes."""
+    pipe.encode_prompt = clock.timed("text_encode", pipe.encode_prompt)
+    prepare = pipe.prepare_latents
+
+    def prepare_latents(*arguments, **named):
+        latents = prepare(*arguments, **named)
+        seen["latents.initial"] = latents.float().cpu().clone()
+        clock.denoise_began = clock.last_step = clock.now()
+        return latents
+
+    def after_step(_, step, timestep, values):
+        now = clock.now()
+        clock.steps.append(now - clock.last_step)
+        for name in ("prompt_embeds", "negative_prompt_embeds"):
+            if values[name] is not None and name not in seen:
+                seen[name] = values[name][0].float().cpu().clone()
+        seen[f"latents.step.{step}"] = values["latents"].float().cpu().clone()
+        clock.stages["denoise"] = now - clock.denoise_began
+        clock.last_step = clock.decode_began = clock.now()
+        return {}
+
+    pipe.prepare_latents = prepare_latents
+    return after_step
+
+
+def peak_mb(device):
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def generate(pipe, settings, out):
+    clock = Clock(settings["device"])
+    seen = {}
+    after_step = watch(pipe, clock, seen)
+    began = clock.now()
+    frames = pipe(
+        prompt=settings["prompt"],
+        negative_prompt=settings["negative_prompt"],
+        width=settings["width"],
+        height=settings["height"],
+        num_frames=settings["num_frames"],
+        num_inference_steps=settings["steps"],
+        guidance_scale=settings["guidance"],
+        generator=torch.Generator("cpu").manual_seed(settings["seed"]),
+        callback_on_step_end=after_step,
+        callback_on_step_end_tensor_inputs=["latents", "prompt_embeds", "negative_prompt_embeds"],
+    ).frames[0]
+    decoded = clock.now()
+    clock.stages["vae_decode"] = decoded - clock.decode_began
+    export_to_video(list(frames), str(out / "video.mp4"), fps=16)
+    done = clock.now()
+    clock.stages["encode_mp4"] = done - decoded
+    ids = [row[0] for row in pipe.tokenizer.seen]
+    seen.update(zip(("token_ids", "negative_token_ids"), ids))
+    seen["latents.final"] = seen[f"latents.step.{settings['steps'] - 1}"].clone()
+    seen["frames"] = torch.from_numpy(frames)
+    save_file({name: value.contiguous() for name, value in seen.items()}, out / "tensors.safetensors")
+    return {"stages_s": clock.stages, "steps_s": clock.steps, "total_s": done - began}
+
+
+def main():
+    settings = json.loads(Path(sys.argv[1]).read_text())
+    out = Path(sys.argv[2])
+    torch.set_num_threads(settings["threads"])
+    began = time.perf_counter()
+    with torch.inference_mode():
+        pipe = load(settings)
+        gc.collect()
+        loaded = time.perf_counter() - began
+        perf = generate(pipe, settings, out)
+    perf.update(load_s=loaded, peak_memory_mb=peak_mb(settings["device"]))
+    (out / "perf.json").write_text(json.dumps(perf))
+
+
+if __name__ == "__main__":
+    main()
