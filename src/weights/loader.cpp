@@ -121,7 +121,6 @@ void load(ParamSet& params, const Checkpoint& checkpoint, const LoadOptions& opt
       threads.emplace_back([&] {
         // These threads are the parallelism: a copy must not start a team of its own.
         const c10::ParallelGuard no_teams(true);
-        const c10::InferenceMode no_autograd;
         try {
           for (size_t i; (i = next++) < tasks.size();) load_one(tasks[i], params, meter);
         } catch (...) {

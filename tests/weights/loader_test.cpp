@@ -50,6 +50,7 @@ TEST(Load, CastsByPolicy) {
   EXPECT_TRUE(at::equal(kept.tensor, b.to(at::kHalf).to(at::kFloat)));
   EXPECT_TRUE(at::equal(narrowed.tensor, c.to(at::kFloat)));
   EXPECT_TRUE(at::equal(same.tensor, a.to(at::kBFloat16)));
+  EXPECT_FALSE(compute.tensor.is_inference()) << "LoRA writes into parameters";
 }
 
 TEST(Load, AFittingTensorIsTheMappingItself) {
