@@ -168,6 +168,7 @@ class MoodyStore final : public JobStore {
     inner_.progress(id, progress);
   }
   bool complete(const std::string& id, Result result) override {
+    before_complete(id);
     if (complete_faults-- > 0) refuse();
     return inner_.complete(id, std::move(result));
   }
@@ -189,12 +190,23 @@ class MoodyStore final : public JobStore {
     return inner_.watch(std::move(listener));
   }
 
+  std::function<void(const std::string& id)> before_complete = [](const std::string&) {};
   std::atomic<int> take_faults = 0, complete_faults = 0, fail_faults = 0;
 
  private:
   [[noreturn]] static void refuse() { throw Error(ErrorCode::StorageFull, "jobs.db: full"); }
   JobStore& inner_;
 };
+
+TEST_F(RunnerFault, OfACancelInTheLastInstantLeavesNoFile) {
+  MoodyStore moody(jobs_);
+  moody.before_complete = [&](const std::string& id) { jobs_.cancel(id, "test"); };
+  const auto id = submit();
+  JobRunner runner(moody, blobs_, generator_, raw_writers(), metrics_);
+  EXPECT_EQ(finished(id).status, Status::Cancelled);
+  EXPECT_TRUE(runner.drain(1min));
+  EXPECT_THAT(files(), IsEmpty());
+}
 
 TEST_F(RunnerFault, OfTheStoreIsLivedThrough) {
   MoodyStore moody(jobs_);
