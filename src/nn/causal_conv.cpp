@@ -44,8 +44,13 @@ at::Tensor CausalConv3d::operator()(const at::Tensor& x) const {
 }
 
 at::Tensor CausalConv3d::convolve(const at::Tensor& x, const at::Tensor& taps) const {
-  return at::conv3d(x, taps, bias.tensor, /*stride=*/1,
-                    /*padding=*/{0, kernel[1] / 2, kernel[2] / 2});
+  const std::array<int64_t, 3> padding{0, kernel[1] / 2, kernel[2] / 2}, ones{1, 1, 1};
+  // ATen's own choice takes an input for small that has few rows, whatever their width, and then
+  // leaves both oneDNN and the layout.
+  if (x.is_cpu() && x.scalar_type() == at::kFloat && at::hasMKLDNN()) {
+    return at::mkldnn_convolution(x, taps, bias.tensor, padding, ones, ones, /*groups=*/1);
+  }
+  return at::conv3d(x, taps, bias.tensor, ones, padding);
 }
 
 }  // namespace reel::nn
