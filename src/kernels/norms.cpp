@@ -15,7 +15,7 @@ bool fused(const at::Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
-/// Calls work(T*) with the pointer type of x's values: float or the bits of bf16.
+/// Calls work with the type of x's values in memory: float, or the bits of bf16.
 template <class Work>
 void with_type(const at::Tensor& x, const Work& work) {
   x.scalar_type() == at::kFloat ? work(std::type_identity<float>{})
@@ -30,11 +30,13 @@ T* values(const at::Tensor& x) {
 /// Which row of modulation is whose, as Affine says.
 class Rows {
  public:
-  Rows(const at::Tensor& values_RD, const at::Tensor& row_of_BS, int64_t tokens)
+  Rows(const at::Tensor& values_RD, const at::Tensor& row_of_BS, const at::Tensor& x_BSD)
       : kept_(values_RD.defined() && values_RD.stride(1) != 1 ? values_RD.contiguous()
                                                               : values_RD) {
     if (!kept_.defined()) return;
-    TORCH_CHECK(kept_.scalar_type() == at::kFloat && kept_.is_cpu(), "rows are fp32 on the CPU");
+    const int64_t D = x_BSD.size(-1), tokens = x_BSD.numel() / D;
+    TORCH_CHECK(kept_.scalar_type() == at::kFloat && kept_.is_cpu() && kept_.size(1) == D,
+                "rows are fp32, on the CPU, as wide as the tokens");
     first_ = kept_.const_data_ptr<float>();
     if (kept_.size(0) == 1) return;
     stride_ = kept_.stride(0);
@@ -74,9 +76,12 @@ void for_tokens(const at::Tensor& x_BSD, const Work& work) {
 void run(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Tensor& gate_RD,
          const Affine& affine, const at::Tensor& row_of_BS, double eps, const at::Tensor& sum_BSD,
          const at::Tensor& normed_BSD) {
-  const int64_t D = x_BSD.size(-1), tokens = x_BSD.numel() / D;
-  const Rows gate(gate_RD, row_of_BS, tokens), scale(affine.scale_RD, row_of_BS, tokens),
-      shift(affine.shift_RD, row_of_BS, tokens);
+  TORCH_CHECK(
+      !y_BSD.defined() || (y_BSD.sizes() == x_BSD.sizes() && y_BSD.dtype() == x_BSD.dtype()),
+      "what is added is like what it is added to");
+  const int64_t D = x_BSD.size(-1);
+  const Rows gate(gate_RD, row_of_BS, x_BSD), scale(affine.scale_RD, row_of_BS, x_BSD),
+      shift(affine.shift_RD, row_of_BS, x_BSD);
   with_type(x_BSD, [&]<class T>(std::type_identity<T>) {
     for_tokens(x_BSD, [&](int64_t n, float* row) {
       cpu::load(values<const T>(x_BSD) + n * D, row, D);
@@ -136,6 +141,9 @@ at::Tensor rms_norm_rope(const at::Tensor& x_BSD, const at::Tensor& weight_D, do
   const auto x = x_BSD.contiguous(), weight = weight_D.to(at::kFloat).contiguous();
   const auto cos = cos_SR.contiguous(), sin = sin_SR.contiguous();
   const int64_t R = cos_SR.defined() ? cos_SR.size(1) : 0;
+  TORCH_CHECK(weight.numel() == D, "a weight for each value of a token");
+  TORCH_CHECK(R == 0 || (cos.size(0) == S && sin.sizes() == cos.sizes() && D % (2 * R) == 0),
+              "angles for each token, of whole heads");
   auto result = at::empty_like(x);
   with_type(x, [&]<class T>(std::type_identity<T>) {
     for_tokens(x, [&](int64_t n, float* row) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "reel/base/error.h"
+#include "reel/weights/checkpoint.h"
 #include "wan_golden.h"
 
 namespace reel::models {
@@ -169,6 +170,18 @@ TEST(WanTransformer, AsksForEachBlockOnceAndNamesTheNext) {
                     noted);
   const std::vector<std::pair<int, int>> expected = {{0, 1}, {1, 2}, {2, 0}, {1, 2}, {2, 0}};
   EXPECT_EQ(noted.asked, expected);
+}
+
+TEST(WanTransformer, DeclaresWhatAModelsFolderHolds) {
+  for (const char* name : {"t2v-tiny", "a14b-tiny", "ti2v-5b-tiny"}) {
+    const auto folder = test::golden_folder() / "models" / name / "transformer";
+    weights::ParamSet params(at::kCPU, at::kBFloat16);
+    const WanTransformer model(weights::ParamScope(params),
+                               config::read_wan_transformer_config(folder / "config.json"));
+    EXPECT_NO_THROW(weights::load(params, weights::Checkpoint(folder, "diffusion_pytorch_model")))
+        << name;
+    EXPECT_EQ(model.scale_shift_table.tensor.scalar_type(), at::kFloat);
+  }
 }
 
 TEST(WanTransformer, RefusesLatentsThatDoNotFit) {
