@@ -16,7 +16,6 @@ namespace {
 
 constexpr size_t kMaxPromptBytes = size_t{1} << 20;
 constexpr int kMaxOutputs = 10;  // as OpenAI's n
-constexpr int kMaxSide = 16384;  // keeps every count of pixels and frames far from overflow
 constexpr int kMaxFrames = 100'000;
 constexpr int kMaxFps = 240;
 constexpr int kMaxSteps = 1000;  // the noise levels Wan was trained on
@@ -61,14 +60,14 @@ void check_prompt(const std::string& prompt) {
 bool fits(const Size& size, const Description& model) {
   const int64_t pixels = int64_t{size.width} * size.height;
   return size.width >= model.size_multiple && size.height >= model.size_multiple &&
-         size.width <= kMaxSide && size.height <= kMaxSide &&
+         size.width <= model.max_side && size.height <= model.max_side &&
          (model.max_pixels == 0 || pixels <= model.max_pixels);
 }
 
 /// The largest size of about the same shape that the model can do.
 Size shrunk_to_fit(const Size& size, const Description& model) {
   const int multiple = model.size_multiple;
-  double scale = std::min(1.0, double{kMaxSide} / std::max(size.width, size.height));
+  double scale = std::min(1.0, double(model.max_side) / std::max(size.width, size.height));
   if (model.max_pixels != 0) {
     scale = std::min(scale, std::sqrt(double(model.max_pixels) / size.width / size.height));
   }
@@ -82,7 +81,7 @@ Size shrunk_to_fit(const Size& size, const Description& model) {
 std::string nearest_sizes(const Size& size, const Description& model) {
   const int multiple = model.size_multiple;
   const auto down = [&](int side) { return std::max(multiple, side / multiple * multiple); };
-  const auto up = [&](int side) { return down(std::min(side, kMaxSide) + multiple - 1); };
+  const auto up = [&](int side) { return down(std::min(side, model.max_side) + multiple - 1); };
   Size under{down(size.width), down(size.height)}, over{up(size.width), up(size.height)};
   if (!fits(under, model)) under = over = shrunk_to_fit(size, model);
   if (!fits(over, model)) over = under;
@@ -106,7 +105,7 @@ Size resolve_size(const VideoRequest& request, const Description& model) {
     expected = fmt::format("multiples of {}", multiple);
   } else if (!fits(size, model)) {
     expected = model.max_pixels == 0
-                   ? fmt::format("at most {} pixels a side", kMaxSide)
+                   ? fmt::format("at most {} pixels a side", model.max_side)
                    : fmt::format("at most {} pixels in a frame", model.max_pixels);
   } else {
     return size;

@@ -26,6 +26,7 @@ struct Description {
   Size size;                // default
   std::vector<Size> sizes;  // the published ones; others are possible
   int size_multiple = 16;   // of width and height, pixels
+  int max_side = 16384;     // pixels
   int max_pixels = 0;       // of one frame; 0: no limit known
   int num_frames = 81;      // default
   int max_frames = 0;       // 0: no limit known
