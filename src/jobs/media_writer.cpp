@@ -30,23 +30,11 @@ class VideoWriter final : public OutputWriter {
   media::VideoEncoder encoder_;
 };
 
-media::ImageFormat to_media(gen::ImageFormat format) {
-  switch (format) {
-    case gen::ImageFormat::Png:
-      return media::ImageFormat::Png;
-    case gen::ImageFormat::Webp:
-      return media::ImageFormat::Webp;
-    case gen::ImageFormat::Jpeg:
-      break;
-  }
-  return media::ImageFormat::Jpeg;
-}
-
 /// The first frame as a picture.
 class ImageWriter final : public OutputWriter {
  public:
   ImageWriter(BlobPart& part, const JobSpec& spec)
-      : part_(part), format_(to_media(spec.image_format)), quality_(spec.quality) {}
+      : part_(part), format_(spec.image_format), quality_(spec.quality) {}
 
   void begin(const gen::VideoFormat&) override {}
 
@@ -59,7 +47,7 @@ class ImageWriter final : public OutputWriter {
 
  private:
   BlobPart& part_;
-  media::ImageFormat format_;
+  gen::ImageFormat format_;
   int quality_;
   gen::Image image_;
 };

@@ -38,14 +38,6 @@ AVPixelFormat pixel_format(ImageFormat format) {
 
 }  // namespace
 
-ImageFormat parse_image_format(std::string_view name, const std::string& param) {
-  if (name == "png") return ImageFormat::Png;
-  if (name == "jpeg" || name == "jpg") return ImageFormat::Jpeg;
-  if (name == "webp") return ImageFormat::Webp;
-  throw Error(ErrorCode::InvalidArgument,
-              fmt::format("{}: expected png, jpeg or webp, got '{}'", param, name), param);
-}
-
 std::string_view extension(ImageFormat format) {
   switch (format) {
     case ImageFormat::Png:

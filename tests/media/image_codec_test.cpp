@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "reel/base/error.h"
 
 namespace reel::media {
 namespace {
@@ -30,16 +29,6 @@ TEST(ImageCodec, GrowsWithQuality) {
   const auto image = gradient(128, 128);
   for (const auto format : {ImageFormat::Jpeg, ImageFormat::Webp}) {
     EXPECT_GT(encode_image(image, format, 95).size(), encode_image(image, format, 10).size());
-  }
-}
-
-TEST(ImageCodec, NamesTheFieldOfAnUnknownFormat) {
-  EXPECT_EQ(parse_image_format("jpg"), ImageFormat::Jpeg);
-  try {
-    parse_image_format("gif");
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.param(), "output_format");
   }
 }
 

@@ -1,17 +1,14 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 
 #include "reel/gen/frames.h"
+#include "reel/gen/image_request.h"
 
 namespace reel::media {
 
-enum class ImageFormat { Png, Jpeg, Webp };
-
-/// Reads "png", "jpeg", "jpg" or "webp". Throws Error(InvalidArgument) with `param`.
-ImageFormat parse_image_format(std::string_view name, const std::string& param = "output_format");
+using gen::ImageFormat;
 
 std::string_view extension(ImageFormat format);     // "png", "jpg", "webp"
 std::string_view content_type(ImageFormat format);  // "image/png", …
