@@ -1,0 +1,48 @@
+#pragma once
+
+#include <ATen/core/ScalarType.h>
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "reel/config/model_index.h"
+#include "reel/dist/group.h"
+#include "reel/gen/generator.h"
+
+namespace reel::pipeline {
+
+struct Options {
+  c10::Device device = c10::kCPU;
+  c10::ScalarType dit = c10::kBFloat16;
+  c10::ScalarType vae = c10::kFloat;
+  c10::ScalarType text_encoder = c10::kBFloat16;
+  bool vae_tiling = false;
+  std::filesystem::path dump;  // a folder for the tensors of every generation; "": none
+};
+
+/// Text to video: prompt → embeddings → latents → frames. One rank's; its calls are made on that
+/// rank's thread.
+class WanPipeline {
+ public:
+  /// `stage` is what is being loaded, `fraction` of all bytes.
+  using OnLoad = std::function<void(std::string_view stage, double fraction)>;
+
+  /// Loads every component. Throws Error(BadModel).
+  WanPipeline(const config::ModelFolder& folder, const Options& options, const OnLoad& on_load);
+  ~WanPipeline();
+
+  /// As gen::Generator::generate.
+  gen::Outcome generate(const gen::ResolvedRequest& request, int output,
+                        const gen::Snapshot* snapshot, gen::FrameSink& sink, gen::Control& control,
+                        dist::Group& group);
+
+ private:
+  struct Components;
+  std::unique_ptr<Components> components_;
+  Options options_;
+};
+
+}  // namespace reel::pipeline

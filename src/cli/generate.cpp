@@ -1,0 +1,187 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "commands.h"
+#include "generators.h"
+#include "reel/base/clock.h"
+#include "reel/base/error.h"
+#include "reel/base/ids.h"
+#include "reel/jobs/job_runner.h"
+#include "reel/jobs/media_writer.h"
+#include "reel/store/file_blob_store.h"
+#include "reel/store/memory_job_store.h"
+
+namespace reel::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+std::vector<std::string> read_prompts(const GenerateFlags& flags) {
+  auto prompts = flags.prompts;
+  if (!flags.prompt_path.empty()) {
+    std::ifstream in(flags.prompt_path);
+    require(bool(in), fmt::format("--prompt-path {}: cannot be opened", flags.prompt_path));
+    for (std::string line; std::getline(in, line);) {
+      if (!line.empty()) prompts.push_back(line);
+    }
+  }
+  require(!prompts.empty(), "--prompt or --prompt-path is required");
+  return prompts;
+}
+
+int quality(const GenerateFlags& flags) {
+  if (flags.output_compression) return *flags.output_compression;
+  if (flags.output_quality == "maximum") return 100;
+  if (flags.output_quality == "high") return 90;
+  if (flags.output_quality == "medium") return 55;
+  if (flags.output_quality == "low") return 35;
+  return 50;
+}
+
+/// "{prompt}_{time}_{8 random digits}" of letters that every file system takes.
+std::string default_name(const std::string& prompt) {
+  std::string name = fmt::format("{:.100}_{:%Y%m%d-%H%M%S}_{}", prompt,
+                                 fmt::localtime(std::time(nullptr)), random_id("").substr(0, 8));
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-') c = '_';
+  }
+  return name.substr(0, 150);
+}
+
+/// Where output `output` of `prompt` goes.
+fs::path target(const GenerateFlags& flags, const std::string& prompt, int output, int outputs) {
+  fs::path path =
+      flags.output_file_path.empty()
+          ? fs::path(flags.output_path) /
+                (flags.output_file_name.empty() ? default_name(prompt) : flags.output_file_name)
+          : fs::path(flags.output_file_path);
+  if (path.extension() == ".mp4") path.replace_extension();
+  if (outputs > 1) path += fmt::format("_{}", output);
+  path += ".mp4";
+  return path;
+}
+
+/// One line that is drawn over itself on a terminal; elsewhere only what ends it.
+void show(const std::string& line, bool last) {
+  static const bool terminal = isatty(STDERR_FILENO) != 0;
+  if (terminal) {
+    std::cerr << "\r\033[K" << line << (last ? "\n" : "") << std::flush;
+  } else if (last) {
+    std::cerr << line << '\n';
+  }
+}
+
+std::string bar(int done, int all) {
+  constexpr int kWidth = 30;
+  const int full = all > 0 ? done * kWidth / all : 0;
+  return "[" + std::string(static_cast<size_t>(full), '#') +
+         std::string(static_cast<size_t>(kWidth - full), '.') + "]";
+}
+
+void wait_until_ready(const gen::Generator& generator) {
+  const Stopwatch watch;
+  for (;;) {
+    const auto state = generator.state();
+    if (state.phase == gen::State::Phase::Failed) throw Error(ErrorCode::BadModel, state.why);
+    if (state.phase == gen::State::Phase::Ready) break;
+    if (interrupted) throw Error(ErrorCode::Cancelled, "interrupted");
+    show(fmt::format("loading {} {:.0f} %", state.stage, state.fraction * 100), false);
+    std::this_thread::sleep_for(20ms);
+  }
+  show(fmt::format("ready after {:.1f} s", watch.seconds()), true);
+}
+
+std::string describe(const jobs::JobProgress& p, const Stopwatch& watch) {
+  std::string line =
+      fmt::format("{} {}/{} {}", gen::name(p.stage), p.step, p.steps, bar(p.step, p.steps));
+  if (p.stage == gen::Stage::Denoising && p.step > 0) {
+    line += fmt::format(" {:.2f} s/step", watch.seconds() / p.step);
+  }
+  if (p.eta_seconds) line += fmt::format(" ETA {:.0f} s", *p.eta_seconds);
+  return line;
+}
+
+jobs::Job watch_job(jobs::JobStore& store, const std::string& id) {
+  Stopwatch stage;
+  auto last = gen::Stage::TextEncoding;
+  for (bool asked = false;;) {
+    auto job = store.wait(id, 100ms);
+    if (is_final(job.status)) return job;
+    if (job.progress.stage != last) {
+      last = job.progress.stage;
+      stage.restart();
+    }
+    show(describe(job.progress, stage), false);
+    if (interrupted && !asked) {
+      store.cancel(id, "interrupted");
+      asked = true;
+    }
+  }
+}
+
+}  // namespace
+
+int generate(const Flags& flags) {
+  const auto& g = flags.generate;
+  const auto prompts = read_prompts(g);
+  const auto generator = make_generator(flags.model, g.dump);
+
+  std::vector<jobs::JobSpec> specs;  // every fault is found before anything is loaded
+  for (const auto& prompt : prompts) {
+    auto request = g.request;
+    request.prompt = prompt;
+    specs.push_back({jobs::Kind::Video,
+                     generator->describe().model,
+                     generator->check(request),
+                     quality(g),
+                     {}});
+  }
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  wait_until_ready(*generator);
+
+  const fs::path folder = g.output_file_path.empty() ? fs::path(g.output_path)
+                                                     : fs::path(g.output_file_path).parent_path();
+  Metrics metrics;
+  store::MemoryJobStore jobs(specs.size());
+  store::FileBlobStore blobs(folder.empty() ? "." : folder);
+  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(), metrics);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const auto made = watch_job(jobs, jobs.submit(specs[i]).job.id);
+    if (made.status != jobs::Status::Completed) {
+      throw Error(
+          made.status == jobs::Status::Cancelled ? ErrorCode::Cancelled : ErrorCode::Internal,
+          made.error ? made.error->message : "the job did not complete");
+    }
+    const auto& result = *made.result;
+    show(fmt::format("made in {:.2f} s: text {:.2f}, denoise {:.2f}, decode {:.2f}",
+                     result.inference_time_s, result.stages.text_encode, result.stages.denoise,
+                     result.stages.vae_decode),
+         true);
+    const int outputs = static_cast<int>(result.outputs.size());
+    for (int output = 0; output < outputs; ++output) {
+      const auto& blob = result.outputs[static_cast<size_t>(output)].blob;
+      if (!g.save_output) {
+        blobs.remove(blob);
+        continue;
+      }
+      const auto path = target(g, prompts[i], output, outputs);
+      fs::rename(blobs.find(blob)->path, path);
+      std::cout << fs::absolute(path).lexically_normal().string() << '\n';
+    }
+  }
+  return 0;
+}
+
+}  // namespace reel::cli

@@ -1,0 +1,81 @@
+#include "describe.h"
+
+#include <fmt/format.h>
+
+#include "reel/base/error.h"
+#include "reel/config/model_defaults.h"
+#include "reel/config/wan_transformer_config.h"
+
+namespace reel::engine {
+namespace {
+
+/// The published model that the options name; nothing: a folder of any name.
+std::optional<config::ModelDefaults> published(const Options& options) {
+  if (options.model_id.empty()) return config::find_published(options.model_path.string());
+  if (auto found = config::find_published(options.model_id)) return found;
+  std::string known;
+  for (const auto& model : config::published_models()) {
+    known += (known.empty() ? "" : ", ") + model.ids.front();
+  }
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("--model-id: expected one of {}, got '{}'", known, options.model_id));
+}
+
+std::string first_of(std::initializer_list<std::string> names) {
+  for (const auto& name : names) {
+    if (!name.empty()) return name;
+  }
+  return {};
+}
+
+}  // namespace
+
+gen::Description describe(const config::ModelFolder& folder, const Options& options,
+                          const std::string& device) {
+  const auto vae = config::read_wan_vae_config(folder.component("vae") / "config.json");
+  const auto transformer =
+      config::read_wan_transformer_config(folder.component("transformer") / "config.json");
+  const auto scheduler =
+      config::read_scheduler_config(folder.component("scheduler") / "scheduler_config.json");
+  const auto known = published(options);
+  const auto defaults = known ? *known : config::defaults_of(folder.index, vae, scheduler);
+  const bool two_experts = folder.index.has("transformer_2");
+
+  gen::Description d;
+  d.model_path = options.model_path.string();
+  d.model = first_of({options.served_name, options.model_id, d.model_path});
+  d.pipeline = folder.index.class_name;
+  d.task = "T2V";
+  d.dit_precision = options.dit_precision;
+  d.vae_precision = options.vae_precision;
+  d.device = device;
+  d.num_gpus = device == "cpu" ? 0 : 1;
+  for (const auto& size : defaults.sizes) {
+    d.sizes.push_back({static_cast<int>(size.width), static_cast<int>(size.height)});
+  }
+  const auto largest_patch = std::max(transformer.patch_size[1], transformer.patch_size[2]);
+  d.size_multiple = static_cast<int>(vae.scale_factor_spatial * largest_patch);
+  d.max_side = static_cast<int>(transformer.rope_max_seq_len * d.size_multiple);
+  const auto possible = [&](int64_t side) {
+    return static_cast<int>(std::min<int64_t>(side, d.max_side)) / d.size_multiple *
+           d.size_multiple;
+  };
+  d.size = {possible(defaults.width), possible(defaults.height)};
+  d.num_frames = static_cast<int>(defaults.num_frames);
+  d.max_frames = static_cast<int>((transformer.rope_max_seq_len * transformer.patch_size[0] - 1) *
+                                      vae.scale_factor_temporal +
+                                  1);
+  d.fps = static_cast<int>(defaults.fps);
+  d.num_inference_steps = static_cast<int>(defaults.num_inference_steps);
+  d.guidance_scale = defaults.guidance_scale;
+  if (two_experts) {
+    d.guidance_scale_2 = defaults.guidance_scale_2.value_or(defaults.guidance_scale);
+    d.boundary_ratio = defaults.boundary_ratio;
+  }
+  d.flow_shift = options.flow_shift.value_or(defaults.flow_shift);
+  d.max_sequence_length = static_cast<int>(defaults.max_sequence_length);
+  d.negative_prompt = defaults.negative_prompt;
+  return d;
+}
+
+}  // namespace reel::engine

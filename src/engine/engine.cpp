@@ -1,0 +1,221 @@
+#include "reel/engine/engine.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "describe.h"
+#include "libraries.h"
+#include "reel/base/clock.h"
+#include "reel/base/error.h"
+#include "reel/base/log.h"
+#include "reel/dist/group.h"
+#include "reel/dist/rank_thread.h"
+#include "reel/gen/resolve.h"
+#include "reel/pipeline/wan_pipeline.h"
+
+namespace reel::engine {
+namespace {
+
+at::Device choose_device(const std::string& name) {
+  const bool there = at::hasCUDA() && at::detail::getCUDAHooks().getNumGPUs() > 0;
+  if (name == "cpu" || (name == "auto" && !there)) return at::kCPU;
+  if (!there) {
+    throw Error(ErrorCode::InvalidArgument, "--device cuda: this machine has no usable GPU");
+  }
+  return at::Device(at::kCUDA, 0);
+}
+
+at::ScalarType parse_precision(const std::string& name, const char* flag) {
+  if (name == "fp32") return at::kFloat;
+  if (name == "bf16") return at::kBFloat16;
+  if (name == "fp16") return at::kHalf;
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("{}: expected fp32, bf16 or fp16, got '{}'", flag, name));
+}
+
+/// On a GPU its allocations since reset_peak_memory; on a CPU the process', ever.
+double peak_memory_mb(at::Device device) {
+  if (device.is_cuda()) {
+    const auto stats = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(device.index());
+    return static_cast<double>(stats.allocated_bytes[0].peak) / 1048576.0;
+  }
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024.0;
+}
+
+void reset_peak_memory(at::Device device) {
+  if (device.is_cuda()) at::getDeviceAllocator(at::kCUDA)->resetPeakStats(device.index());
+}
+
+/// Runs `work`; libtorch's exceptions leave as ours.
+void translated(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::OutOfMemoryError& error) {
+    throw Error(ErrorCode::OutOfMemory, error.what_without_backtrace());
+  } catch (const c10::Error& error) {
+    throw Error(ErrorCode::Internal, error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::OutOfMemory, "the host's memory is full");
+  }
+}
+
+class NoFrames final : public gen::FrameSink {
+ public:
+  void begin(const gen::VideoFormat&) override {}
+  void write(gen::Frames) override {}
+};
+
+/// Of the warm-up: goes on unless the engine is being taken down.
+class WarmUpControl final : public gen::Control {
+ public:
+  explicit WarmUpControl(const std::atomic<bool>& stopping) : stopping_(stopping) {}
+  Ask ask() override { return stopping_ ? Ask::Cancel : Ask::GoOn; }
+  void report(const gen::Progress&) override {}
+
+ private:
+  const std::atomic<bool>& stopping_;
+};
+
+}  // namespace
+
+struct Engine::Body {
+  explicit Body(Options given)
+      : options(std::move(given)),
+        device(choose_device(options.device)),
+        folder(config::open_model_folder(options.model_path, options.component_paths)),
+        description(engine::describe(folder, options, device.str())),
+        rank(0, device) {
+    pipeline_options.device = device;
+    pipeline_options.dit = parse_precision(options.dit_precision, "--dit-precision");
+    pipeline_options.vae = parse_precision(options.vae_precision, "--vae-precision");
+    pipeline_options.text_encoder =
+        parse_precision(options.text_encoder_precision, "--text-encoder-precisions");
+    pipeline_options.vae_tiling = options.vae_tiling;
+    pipeline_options.dump = options.dump;
+    if (options.threads > 0) at::set_num_threads(options.threads);
+    log_libraries();
+    loader = std::thread([this] { load(); });
+  }
+
+  ~Body() {
+    stopping = true;
+    loader.join();
+    rank.run([this] { pipeline.reset(); });
+  }
+
+  void load() {
+    try {
+      const Stopwatch watch;
+      rank.run([&] { translated([&] { load_pipeline(); }); });
+      const double loaded = watch.seconds();
+      rank.run([&] { translated([&] { warm_up(); }); });
+      log::info("model.ready", {{"model", description.model},
+                                {"device", description.device},
+                                {"load_s", loaded},
+                                {"ready_s", watch.seconds()}});
+      set_state({gen::State::Phase::Ready, "", 1, ""});
+    } catch (const std::exception& error) {
+      if (!stopping) log::error("model.failed", {{"why", error.what()}});
+      set_state({gen::State::Phase::Failed, "", 0, error.what()});
+    }
+  }
+
+  void load_pipeline() {
+    const Stopwatch watch;
+    pipeline = std::make_unique<pipeline::WanPipeline>(
+        folder, pipeline_options, [&](std::string_view stage, double fraction) {
+          if (stopping) throw Error(ErrorCode::Cancelled, "loading was interrupted");
+          set_state({gen::State::Phase::Loading, std::string(stage), fraction, ""});
+        });
+  }
+
+  /// One small video by each expert, so that plans, handles and memory pools are there before the
+  /// first request.
+  void warm_up() {
+    if (!options.warm_up) return;
+    set_state({gen::State::Phase::Loading, "warm-up", 1, ""});
+    const int side = 4 * description.size_multiple;
+    auto sizes = options.warm_up_sizes;
+    if (sizes.empty()) sizes.push_back({side, side});
+    for (const auto& size : sizes) {
+      gen::VideoRequest request;
+      request.prompt = "warm-up";
+      request.width = size.width;
+      request.height = size.height;
+      request.num_frames = 5;
+      request.num_inference_steps = options.warm_up_steps;
+      request.seeds = {0};
+      auto resolved = gen::resolve(request, description);
+      for (const double boundary : {0.0, 2.0}) {  // all steps to the first expert, then the other
+        if (description.boundary_ratio) resolved.boundary_ratio = boundary;
+        NoFrames sink;
+        WarmUpControl control(stopping);
+        pipeline->generate(resolved, 0, nullptr, sink, control, group);
+        if (!description.boundary_ratio) break;
+      }
+    }
+  }
+
+  void set_state(gen::State next) {
+    const std::lock_guard lock(mutex);
+    state = std::move(next);
+  }
+
+  const Options options;
+  const at::Device device;
+  const config::ModelFolder folder;
+  const gen::Description description;
+  pipeline::Options pipeline_options;
+  dist::SoloGroup group;
+  dist::RankThread rank;
+  std::unique_ptr<pipeline::WanPipeline> pipeline;  // the rank's
+  std::atomic<bool> stopping = false;
+  mutable std::mutex mutex;  // guards state
+  gen::State state;
+  std::thread loader;
+};
+
+Engine::Engine(Options options) : body_(std::make_unique<Body>(std::move(options))) {}
+Engine::~Engine() = default;
+
+const gen::Description& Engine::describe() const { return body_->description; }
+
+gen::State Engine::state() const {
+  const std::lock_guard lock(body_->mutex);
+  return body_->state;
+}
+
+gen::ResolvedRequest Engine::check(const gen::VideoRequest& request) const {
+  auto resolved = gen::resolve(request, body_->description);
+  require(resolved.generator_device == "cpu" || body_->device.is_cuda(),
+          "generator_device: expected cpu, got cuda on a machine without a GPU",
+          "generator_device");
+  return resolved;
+}
+
+gen::Outcome Engine::generate(const gen::ResolvedRequest& request, int output,
+                              const gen::Snapshot* snapshot, gen::FrameSink& sink,
+                              gen::Control& control) {
+  gen::Outcome outcome;
+  body_->rank.run([&] {
+    translated([&] {
+      reset_peak_memory(body_->device);
+      outcome = body_->pipeline->generate(request, output, snapshot, sink, control, body_->group);
+      outcome.peak_memory_mb = peak_memory_mb(body_->device);
+    });
+  });
+  return outcome;
+}
+
+}  // namespace reel::engine

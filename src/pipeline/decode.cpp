@@ -1,0 +1,46 @@
+#include "decode.h"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+
+namespace reel::pipeline {
+namespace {
+
+gen::Frames to_frames(const at::Tensor& rgb_nHW3) {
+  const auto host = rgb_nHW3.to(at::kCPU).contiguous();
+  gen::Frames frames{static_cast<int>(host.size(0)), static_cast<int>(host.size(2)),
+                     static_cast<int>(host.size(1)),
+                     std::vector<uint8_t>(static_cast<size_t>(host.numel()))};
+  std::memcpy(frames.rgb.data(), host.const_data_ptr<uint8_t>(), frames.rgb.size());
+  return frames;
+}
+
+}  // namespace
+
+bool decode(const models::WanVaeDecoder& vae, const at::Tensor& latents_1CThw, bool tiled,
+            gen::FrameSink& sink, gen::Control& control, dist::Group& group, Dump& dump) {
+  const int latent_frames = static_cast<int>(latents_1CThw.size(2));
+  const auto z = vae.denormalise(latents_1CThw);
+  std::vector<at::Tensor> dumped;
+
+  const auto hand_on = [&](const at::Tensor& frames_13nHW, int done) {
+    const auto frames_3nHW = frames_13nHW[0];
+    if (dump.wanted()) dumped.push_back(models::unit_frames(frames_3nHW));
+    sink.write(to_frames(models::rgb_frames(frames_3nHW)));
+    control.report({gen::Stage::Decoding, done, latent_frames});
+  };
+  if (tiled) {
+    hand_on(vae.decode_tiled(z), latent_frames);
+  } else {
+    models::DecoderCache cache;
+    for (int t = 0; t < latent_frames; ++t) {
+      if (group.any(control.ask() == gen::Control::Ask::Cancel)) return false;
+      hand_on(vae.decode_frame(z.narrow(2, t, 1), cache), t + 1);
+    }
+  }
+  if (dump.wanted()) dump.add("frames", at::cat(dumped));
+  return true;
+}
+
+}  // namespace reel::pipeline

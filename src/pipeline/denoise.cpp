@@ -1,0 +1,116 @@
+#include "denoise.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/Event.h>
+#include <fmt/format.h>
+
+#include "reel/sampling/guidance.h"
+
+namespace reel::pipeline {
+namespace {
+
+constexpr int kTrainTimesteps = 1000;  // in which boundary_ratio is a fraction
+
+/// Keeps the host at most one step ahead of the device, by waiting on the event of the step
+/// before: the only wait in the loop.
+class StepFence {
+ public:
+  explicit StepFence(at::Device device) : device_(device) {}
+
+  /// `step` has been enqueued: returns how many are done.
+  int pass(int step) {
+    if (!device_.is_cuda()) return step;
+    auto event = std::make_unique<c10::Event>(device_.type());
+    event->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+    wait();
+    last_ = std::move(event);
+    return step - 1;
+  }
+
+  void wait() {
+    if (last_) last_->synchronize();
+  }
+
+ private:
+  at::Device device_;
+  std::unique_ptr<c10::Event> last_;
+};
+
+}  // namespace
+
+Denoising Denoising::to(at::Device device) const {
+  return {step, latents_1CThw.to(device), history.to(device)};
+}
+
+Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
+                   std::unique_ptr<sampling::Scheduler> scheduler,
+                   const gen::ResolvedRequest& request, PromptPair prompts, dist::Group& group)
+    : high_noise_(high_noise),
+      low_noise_(low_noise),
+      scheduler_(std::move(scheduler)),
+      guidance_scale_(request.guidance_scale),
+      guidance_scale_2_(request.guidance_scale_2),
+      boundary_ratio_(request.boundary_ratio),
+      prompts_(std::move(prompts)),
+      group_(group) {}
+
+const Denoiser::Prepared& Denoiser::prepare(const Expert& expert, std::optional<Prepared>& place,
+                                            const at::Tensor& latents) const {
+  if (!place) {
+    const auto& model = expert.model;
+    place.emplace(Prepared{model.times(scheduler_->timesteps().to(latents.device())),
+                           model.rope(model.grid_of(latents)),
+                           model.prompt(prompts_.positive, *expert.blocks),
+                           {}});
+    if (prompts_.negative.defined()) {
+      place->negative = model.prompt(prompts_.negative, *expert.blocks);
+    }
+  }
+  return *place;
+}
+
+void Denoiser::advance(Denoising& state) {
+  const int step = state.step;
+  const double timestep = scheduler_->timesteps()[step].item<double>();  // on the host
+  const bool low_noise =
+      low_noise_ && sampling::chooses_low_noise(timestep, boundary_ratio_, kTrainTimesteps);
+  const Expert& expert = low_noise ? *low_noise_ : high_noise_;
+  const Prepared& prepared = prepare(expert, prepared_[low_noise ? 1 : 0], state.latents_1CThw);
+  const auto& model = expert.model;
+
+  const auto time = prepared.times.at(step);
+  const auto patches = model.begin(state.latents_1CThw);
+  const auto predict = [&](const models::PromptContext& prompt, int branch) {
+    const auto x =
+        model.blocks(0, model.config.num_layers, patches, {time, prepared.rope, prompt},
+                     {.sequence = group_, .step = step, .branch = branch}, *expert.blocks);
+    return model.finish(x, time, model.grid_of(state.latents_1CThw));
+  };
+
+  auto velocity = predict(prepared.positive, 0);
+  if (prompts_.negative.defined()) {
+    velocity = sampling::guide(velocity, predict(prepared.negative, 1),
+                               low_noise ? guidance_scale_2_ : guidance_scale_);
+  }
+  state.latents_1CThw = scheduler_->step(velocity, state.latents_1CThw, step, state.history);
+  state.step = step + 1;
+}
+
+gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, gen::Control& control,
+                          dist::Group& group, Dump& dump) {
+  using Ask = gen::Control::Ask;
+  StepFence fence(state.latents_1CThw.device());
+  while (state.step < denoiser.steps()) {
+    const Ask ask = control.ask();
+    if (group.any(ask == Ask::Cancel)) return Ask::Cancel;
+    if (group.any(ask == Ask::Pause)) return Ask::Pause;
+    denoiser.advance(state);
+    dump.add(fmt::format("latents.step.{}", state.step - 1), state.latents_1CThw);
+    control.report({gen::Stage::Denoising, fence.pass(state.step), denoiser.steps()});
+  }
+  fence.wait();
+  control.report({gen::Stage::Denoising, denoiser.steps(), denoiser.steps()});
+  return Ask::GoOn;
+}
+
+}  // namespace reel::pipeline

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "dump.h"
+#include "reel/dist/group.h"
+#include "reel/gen/generator.h"
+#include "reel/models/wan_transformer.h"
+#include "reel/residency/blocks.h"
+#include "reel/sampling/scheduler.h"
+
+namespace reel::pipeline {
+
+/// One video between two denoising steps: a value. Moved to the host, it is a snapshot.
+struct Denoising {
+  int step = 0;              // done so far
+  at::Tensor latents_1CThw;  // fp32 (Euler: the transformer's dtype after the first step)
+  sampling::History history;
+
+  Denoising to(at::Device device) const;
+};
+
+/// One transformer with its weights.
+struct Expert {
+  Expert(const config::WanTransformerConfig& config, at::Device device, at::ScalarType dtype)
+      : params(device, dtype), model(weights::ParamScope(params), config) {}
+
+  weights::ParamSet params;
+  models::WanTransformer model;
+  std::unique_ptr<residency::Blocks> blocks = std::make_unique<residency::ResidentBlocks>();
+};
+
+/// Embeddings [1, L, C]; `negative` undefined: no guidance, one forward a step.
+struct PromptPair {
+  at::Tensor positive, negative;
+};
+
+/// Takes one request's latents from step to step. What its steps share is computed once: prompts
+/// and times by each expert when it is first needed.
+class Denoiser {
+ public:
+  /// `low_noise` may be null: one expert for all steps. The experts outlive this.
+  Denoiser(const Expert& high_noise, const Expert* low_noise,
+           std::unique_ptr<sampling::Scheduler> scheduler, const gen::ResolvedRequest& request,
+           PromptPair prompts, dist::Group& group);
+
+  int steps() const { return scheduler_->steps(); }
+
+  /// From `state.step` to the next.
+  void advance(Denoising& state);
+
+ private:
+  struct Prepared {
+    models::TimeTable times;
+    nn::Rope rope;
+    models::PromptContext positive, negative;
+  };
+
+  const Prepared& prepare(const Expert& expert, std::optional<Prepared>& place,
+                          const at::Tensor& latents) const;
+
+  const Expert& high_noise_;
+  const Expert* low_noise_;
+  std::unique_ptr<sampling::Scheduler> scheduler_;
+  double guidance_scale_, guidance_scale_2_;
+  std::optional<double> boundary_ratio_;
+  PromptPair prompts_;
+  dist::Group& group_;
+  std::array<std::optional<Prepared>, 2> prepared_;  // high noise, low noise
+};
+
+/// Advances until the last step, or until `control` asks for something else, which is returned.
+gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, gen::Control& control,
+                          dist::Group& group, Dump& dump);
+
+}  // namespace reel::pipeline

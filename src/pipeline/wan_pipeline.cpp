@@ -1,0 +1,191 @@
+#include "reel/pipeline/wan_pipeline.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "decode.h"
+#include "denoise.h"
+#include "reel/base/clock.h"
+#include "reel/base/error.h"
+#include "reel/sampling/noise.h"
+#include "reel/weights/checkpoint.h"
+#include "text_stage.h"
+
+namespace reel::pipeline {
+namespace {
+
+/// Loads components one after another and tells how far all of them are.
+class Loading {
+ public:
+  explicit Loading(const WanPipeline::OnLoad& on_load) : on_load_(on_load) {}
+
+  void add(std::string name, const std::filesystem::path& folder, std::string_view stem,
+           weights::ParamSet& params, weights::LoadOptions options = {}) {
+    parts_.push_back(
+        {std::move(name), weights::Checkpoint(folder, stem), &params, std::move(options)});
+    total_ += bytes_of(parts_.back().checkpoint);
+  }
+
+  void run() {
+    uint64_t before = 0;
+    for (Part& part : parts_) {
+      part.options.on_progress = [&](const weights::LoadProgress& progress) {
+        on_load_(part.name, static_cast<double>(before + progress.bytes) /
+                                static_cast<double>(std::max<uint64_t>(total_, 1)));
+      };
+      weights::load(*part.params, part.checkpoint, part.options);
+      before += bytes_of(part.checkpoint);
+    }
+  }
+
+ private:
+  struct Part {
+    std::string name;
+    weights::Checkpoint checkpoint;
+    weights::ParamSet* params;
+    weights::LoadOptions options;
+  };
+
+  static uint64_t bytes_of(const weights::Checkpoint& checkpoint) {
+    uint64_t bytes = 0;
+    for (const auto& [name, file] : checkpoint.names()) {
+      bytes += checkpoint.file_of(name)->tensors().at(name).bytes;
+    }
+    return bytes;
+  }
+
+  const WanPipeline::OnLoad& on_load_;
+  std::vector<Part> parts_;
+  uint64_t total_ = 0;
+};
+
+config::WanTransformerConfig transformer_config(const config::ModelFolder& folder,
+                                                const std::string& component) {
+  return config::read_wan_transformer_config(folder.component(component) / "config.json");
+}
+
+constexpr const char* kDiffusersStem = "diffusion_pytorch_model";
+constexpr const char* kTransformersStem = "model";
+
+}  // namespace
+
+struct WanPipeline::Components {
+  Components(const config::ModelFolder& folder, const Options& options)
+      : text(folder.component("tokenizer"),
+             config::read_umt5_config(folder.component("text_encoder") / "config.json"),
+             options.device, options.text_encoder),
+        high_noise(transformer_config(folder, "transformer"), options.device, options.dit),
+        vae_config(config::read_wan_vae_config(folder.component("vae") / "config.json")),
+        vae_params(options.device, options.vae),
+        vae(weights::ParamScope(vae_params), vae_config),
+        scheduler(config::read_scheduler_config(folder.component("scheduler") /
+                                                "scheduler_config.json")) {
+    if (folder.index.has("transformer_2")) {
+      low_noise.emplace(transformer_config(folder, "transformer_2"), options.device, options.dit);
+    }
+  }
+
+  TextStage text;
+  Expert high_noise;
+  std::optional<Expert> low_noise;
+  config::WanVaeConfig vae_config;
+  weights::ParamSet vae_params;
+  models::WanVaeDecoder vae;
+  config::SchedulerConfig scheduler;
+  std::string fingerprint;
+};
+
+WanPipeline::WanPipeline(const config::ModelFolder& folder, const Options& options,
+                         const OnLoad& on_load)
+    : components_(std::make_unique<Components>(folder, options)), options_(options) {
+  auto& c = *components_;
+  Loading loading(on_load);
+  loading.add("text encoder", folder.component("text_encoder"), kTransformersStem, c.text.params(),
+              models::Umt5Encoder::load_options());
+  loading.add("transformer", folder.component("transformer"), kDiffusersStem, c.high_noise.params);
+  if (c.low_noise) {
+    loading.add("transformer 2", folder.component("transformer_2"), kDiffusersStem,
+                c.low_noise->params);
+  }
+  weights::LoadOptions decoder_only;
+  decoder_only.unused = models::wan_vae_encoder_only;
+  loading.add("VAE", folder.component("vae"), kDiffusersStem, c.vae_params, decoder_only);
+  loading.run();
+  c.fingerprint =
+      fmt::format("{} {} {} {} {} {}", REEL_VERSION, folder.path.string(), options.device.str(),
+                  toString(options.dit), toString(options.text_encoder), c.low_noise.has_value());
+}
+
+WanPipeline::~WanPipeline() = default;
+
+gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int output,
+                                   const gen::Snapshot* snapshot, gen::FrameSink& sink,
+                                   gen::Control& control, dist::Group& group) {
+  using Ask = gen::Control::Ask;
+  auto& c = *components_;
+  gen::Outcome outcome;
+  Dump dump(output == 0 || options_.dump.empty() ? options_.dump
+                                                 : options_.dump / std::to_string(output));
+  if (snapshot && snapshot->fingerprint != c.fingerprint) {
+    throw Error(ErrorCode::Conflict, "snapshot: it was made by another model, device or build");
+  }
+
+  // 1. Prompts
+  Stopwatch watch;
+  control.report({gen::Stage::TextEncoding, 0, 1});
+  const bool guided = request.guidance_scale > 1;
+  const auto positive = c.text.encode(request.prompt, request.max_sequence_length);
+  dump_prompt(dump, "", positive, request.max_sequence_length);
+  PromptPair prompts{positive.embeds_1LD.to(options_.dit), {}};
+  if (guided) {
+    const auto negative = c.text.encode(request.negative_prompt, request.max_sequence_length);
+    dump_prompt(dump, "negative_", negative, request.max_sequence_length);
+    prompts.negative = negative.embeds_1LD.to(options_.dit);
+  }
+  outcome.text_seconds = watch.seconds();
+
+  // 2. Latents
+  const auto& vae = c.vae_config;
+  Denoising state;
+  if (snapshot) {
+    state = static_cast<const Denoising*>(snapshot->state.get())->to(options_.device);
+  } else {
+    state.latents_1CThw = sampling::initial_noise(
+        {1, vae.z_dim, (request.num_frames - 1) / vae.scale_factor_temporal + 1,
+         request.height / vae.scale_factor_spatial, request.width / vae.scale_factor_spatial},
+        request.seeds.at(static_cast<size_t>(output)), request.generator_device, options_.device);
+    dump.add("latents.initial", state.latents_1CThw);
+  }
+
+  // 3. Denoising
+  watch.restart();
+  Denoiser denoiser(
+      c.high_noise, c.low_noise ? &*c.low_noise : nullptr,
+      sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift),
+      request, std::move(prompts), group);
+  const Ask ask = denoise(denoiser, state, control, group, dump);
+  if (ask == Ask::Cancel) {
+    outcome.kind = gen::Outcome::Kind::Cancelled;
+    return outcome;
+  }
+  if (ask == Ask::Pause) {
+    outcome.kind = gen::Outcome::Kind::Paused;
+    outcome.snapshot = {c.fingerprint, std::make_shared<Denoising>(state.to(at::kCPU))};
+    return outcome;
+  }
+  outcome.denoise_seconds = watch.seconds();
+  dump.add("latents.final", state.latents_1CThw);
+
+  // 4. Frames
+  watch.restart();
+  sink.begin({request.width, request.height, request.fps, request.num_frames});
+  if (!decode(c.vae, state.latents_1CThw, options_.vae_tiling, sink, control, group, dump)) {
+    outcome.kind = gen::Outcome::Kind::Cancelled;
+    return outcome;
+  }
+  outcome.decode_seconds = watch.seconds();
+  dump.write();
+  return outcome;
+}
+
+}  // namespace reel::pipeline
