@@ -1,0 +1,80 @@
+"""The real binary, started on a free port, its log kept for the message of a failing test."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SERVE = os.environ["REEL_SERVE"]
+TINY = ROOT / "tests/goldens/models/t2v-tiny"
+
+
+class Server:
+    def __init__(self, folder, *flags):
+        self.folder = folder
+        self.log_path = folder / "log"
+        self.log_file = open(self.log_path, "w", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [SERVE, "--port", "0", "--output-path", str(folder / "outputs"), *map(str, flags)],
+            stderr=self.log_file, cwd=folder)
+        listening = r"http\.listening host=(\S+) port=(\d+)"
+        host, port = self.wait_for(lambda: re.search(listening, self.log)).groups()
+        self.url = f"http://{host}:{port}"
+
+    @property
+    def log(self):
+        return self.log_path.read_text(encoding="utf-8")
+
+    def wait_for(self, condition, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            assert self.process.poll() is None, f"serve ended: {self.log}"
+            time.sleep(0.02)
+        raise AssertionError(f"waited {seconds} s: {self.log}")
+
+    def curl(self, *arguments):
+        """The body's text and the status of a curl command."""
+        made = subprocess.run(["curl", "-sS", "-w", "\n%{http_code}", *arguments],
+                              capture_output=True, check=True, timeout=60)
+        body, _, status = made.stdout.decode().rpartition("\n")
+        return body, int(status)
+
+    def wait_until_ready(self):
+        self.wait_for(lambda: self.curl(self.url + "/health")[1] == 200)
+        return self
+
+    def stop(self):
+        """The exit status after SIGTERM."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=60)
+        self.log_file.close()
+        return status
+
+
+@pytest.fixture
+def start(tmp_path):
+    with contextlib.ExitStack() as stack:
+        def run(*flags, ready=True):
+            folder = tmp_path / f"serve-{time.monotonic_ns()}"
+            folder.mkdir()
+            server = Server(folder, *flags)
+            stack.callback(server.stop)
+            return server.wait_until_ready() if ready else server
+        yield run
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A server of the tiny model, shared by a file's tests."""
+    server = Server(tmp_path_factory.mktemp("tiny"), "--model-path", TINY, "--dit-precision", "fp32")
+    yield server.wait_until_ready()
+    assert server.stop() == 0
