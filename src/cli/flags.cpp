@@ -130,6 +130,8 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--max-sequence-length", r.max_sequence_length, "tokens of a prompt");
   app.add_flag("--save-output,!--no-save-output", g.save_output, "");
   app.add_option("--dump", g.dump, "folder for tensors.safetensors: embeddings, latents, frames");
+  app.add_option("--perf-dump-path", g.perf_dump_path,
+                 "JSON of the seconds of each stage and step");
 }
 
 void add_bench_flags(CLI::App& app, BenchFlags& b) {

@@ -46,7 +46,8 @@ struct GenerateFlags {
   std::string output_quality = "default";
   std::optional<int> output_compression;
   bool save_output = true;
-  std::string dump;  // a folder; empty: none
+  std::string dump;            // a folder; empty: none
+  std::string perf_dump_path;  // a JSON file; empty: none
 };
 
 struct BenchFlags {

@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "generators.h"
+#include "perf_dump.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/ids.h"
@@ -89,17 +90,21 @@ std::string bar(int done, int all) {
          std::string(static_cast<size_t>(kWidth - full), '.') + "]";
 }
 
-void wait_until_ready(const gen::Generator& generator) {
+/// The seconds that loading and, with the warm-up, all took.
+std::pair<double, double> wait_until_ready(const gen::Generator& generator) {
   const Stopwatch watch;
+  double loaded = 0;
   for (;;) {
     const auto state = generator.state();
     if (state.phase == gen::State::Phase::Failed) throw Error(ErrorCode::BadModel, state.why);
     if (state.phase == gen::State::Phase::Ready) break;
     if (interrupted) throw Error(ErrorCode::Cancelled, "interrupted");
+    if (state.fraction < 1) loaded = watch.seconds();
     show(fmt::format("loading {} {:.0f} %", state.stage, state.fraction * 100), false);
     std::this_thread::sleep_for(20ms);
   }
   show(fmt::format("ready after {:.1f} s", watch.seconds()), true);
+  return {loaded, watch.seconds()};
 }
 
 std::string describe(const jobs::JobProgress& p, const Stopwatch& watch) {
@@ -149,7 +154,7 @@ int generate(const Flags& flags) {
   }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
-  wait_until_ready(*generator);
+  const auto [load_s, ready_s] = wait_until_ready(*generator);
 
   const fs::path folder = g.output_file_path.empty() ? fs::path(g.output_path)
                                                      : fs::path(g.output_file_path).parent_path();
@@ -158,11 +163,17 @@ int generate(const Flags& flags) {
   store::FileBlobStore blobs(folder.empty() ? "." : folder);
   jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(), metrics);
   for (size_t i = 0; i < specs.size(); ++i) {
+    StepTimes steps;
+    const auto listening = jobs.watch([&steps](const jobs::Job& job) { steps.see(job); });
+    const Stopwatch watch;
     const auto made = watch_job(jobs, jobs.submit(specs[i]).job.id);
     if (made.status != jobs::Status::Completed) {
       throw Error(
           made.status == jobs::Status::Cancelled ? ErrorCode::Cancelled : ErrorCode::Internal,
           made.error ? made.error->message : "the job did not complete");
+    }
+    if (!g.perf_dump_path.empty()) {
+      write_perf_dump(g.perf_dump_path, made, {load_s, ready_s, watch.seconds(), steps.seconds()});
     }
     const auto& result = *made.result;
     show(fmt::format("made in {:.2f} s: text {:.2f}, denoise {:.2f}, decode {:.2f}",
