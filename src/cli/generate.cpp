@@ -1,6 +1,5 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -72,6 +71,24 @@ fs::path target(const GenerateFlags& flags, const std::string& prompt, int outpu
   path += ".mp4";
   return path;
 }
+
+/// Where files are while they are made: beside the finished ones, so that a rename moves them,
+/// and gone with the program however it ends.
+class WorkFolder {
+ public:
+  explicit WorkFolder(const fs::path& parent) : path_(parent / random_id(".making-")) {}
+  ~WorkFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
 
 /// One line that is drawn over itself on a terminal; elsewhere only what ends it.
 void show(const std::string& line, bool last) {
@@ -156,11 +173,13 @@ int generate(const Flags& flags) {
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   const auto [load_s, ready_s] = wait_until_ready(*generator);
 
-  const fs::path folder = g.output_file_path.empty() ? fs::path(g.output_path)
-                                                     : fs::path(g.output_file_path).parent_path();
+  const fs::path folder =
+      fs::absolute(g.output_file_path.empty() ? fs::path(g.output_path)
+                                              : fs::path(g.output_file_path).parent_path());
+  const WorkFolder work(folder);
   Metrics metrics;
   store::MemoryJobStore jobs(specs.size());
-  store::FileBlobStore blobs(folder.empty() ? "." : folder);
+  store::FileBlobStore blobs(work.path());
   jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(), metrics);
   for (size_t i = 0; i < specs.size(); ++i) {
     StepTimes steps;
