@@ -43,7 +43,6 @@ FENCED = [
     (r"prometheus/", r"src/base/"),
     (r"sqlite3\.h|libpq", r"src/store/"),
     (r"libav|libsw", r"src/media/"),
-    (r"sentencepiece", r"src/text/"),
     (r"torch/torch\.h", r"^$"),
 ]
 TORCH_HEADER = re.compile(r"(ATen|c10|torch|caffe2)/")

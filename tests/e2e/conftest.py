@@ -21,7 +21,8 @@ class Server:
         self.log_path = folder / "log"
         self.log_file = open(self.log_path, "w", encoding="utf-8")
         self.process = subprocess.Popen(
-            [SERVE, "--port", "0", "--output-path", str(folder / "outputs"), *map(str, flags)],
+            [SERVE, "--port", "0", "--threads", "1", "--output-path", str(folder / "outputs"),
+             *map(str, flags)],
             stderr=self.log_file, cwd=folder)
         listening = r"http\.listening host=(\S+) port=(\d+)"
         host, port = self.wait_for(lambda: re.search(listening, self.log)).groups()

@@ -142,7 +142,7 @@ def test_generate_without_a_server(tmp_path):
     made = subprocess.run(
         [SERVE, "generate", "--model-path", TINY, "--prompt", "a red ball", "--seed", "7",
          "--width", "64", "--height", "48", "--num-frames", "9", "--num-inference-steps", "3",
-         "--dit-precision", "fp32", "--output-path", "out", "--dump", "dump"],
+         "--dit-precision", "fp32", "--threads", "1", "--output-path", "out", "--dump", "dump"],
         capture_output=True, check=True, timeout=60, cwd=tmp_path)
     (path,) = made.stdout.decode().split()
     assert path.startswith(str(tmp_path / "out" / "a_red_ball_")) and path.endswith(".mp4")
