@@ -31,6 +31,8 @@ DEFAULTS = dict(
     device="cpu",
     threads=os.cpu_count(),
 )
+# Made by both before they are ready; serve always makes 5 frames.
+WARM_UP = dict(width=128, height=128, num_frames=5, num_inference_steps=1)
 ALL_FP32 = dict(transformer_precision="fp32", text_encoder_precision="fp32", vae_precision="fp32")
 PRESETS = {
     # The whole pipeline on the committed tiny model: overheads, not arithmetic.
@@ -57,7 +59,8 @@ def parsed():
     parser.add_argument("--serve", default=str(ROOT / "build/release/serve"))
     parser.add_argument("--rounds", type=int, default=2, help="measured rounds of Reel, Diffusers, then the other way "
                         "round; 0: the runs that are checked are the measured ones (default 2)")
-    parser.add_argument("--bound", type=float, help="on the relative L2 of final latents and frames")
+    parser.add_argument("--bound", type=float, help="on the relative L2 of final latents and frames, instead "
+                        "of the judging of bf16 by Diffusers in fp32, which needs its memory")
     parser.add_argument("--twin", action="store_true", help="Diffusers takes another seed: the check must fail")
     parser.add_argument("--name", help="of the result; default: the preset's")
     parser.add_argument("--results", type=Path, default=ROOT / "tests/bench/results")
@@ -65,7 +68,7 @@ def parsed():
 
 
 def settings_of(arguments):
-    settings = {**DEFAULTS, **PRESETS.get(arguments.preset, {})}
+    settings = {**DEFAULTS, "warm_up": WARM_UP, **PRESETS.get(arguments.preset, {})}
     settings.update({name: value for name, value in vars(arguments).items()
                      if value is not None and name in (*DEFAULTS, "model")})
     if "model" not in settings:
@@ -95,24 +98,30 @@ def main():
     folder = Path(settings["model"])
     scratch = Path(tempfile.mkdtemp(prefix="reel-bench-"))
 
-    def run(program, label):
+    def run(program, label, **changes):
         out = scratch / f"{label}-{program}"
         out.mkdir()
-        theirs = {**settings, "seed": settings["seed"] + arguments.twin}
-        command = (programs.reel_command(arguments.serve, settings, out) if program == "reel"
-                   else programs.diffusers_command(theirs, out))
-        figures = programs.run(command, settings, out)
-        print(f"{label:9} {program:9} steps {figures['steps_s'][-1]:.3g} s, process {figures['wall_s']:.1f} s, "
+        theirs = {**settings, "seed": settings["seed"] + arguments.twin, **changes}
+        if program == "reel":
+            command, perf = programs.reel_command(arguments.serve, settings, out), programs.reel_perf
+        else:
+            command, perf = programs.diffusers_command(theirs, out), programs.diffusers_perf
+        figures = programs.run(command, perf, settings, out)
+        print(f"{label:9} {program:9} video {figures['total_s']:.3g} s, process {figures['wall_s']:.1f} s, "
               f"{figures['peak_resident_mb']:,.0f} MiB, others {figures['others_cores']:.1f} cores", flush=True)
         return figures
 
     try:
         first = {program: [run(program, "check")] for program in ("reel", "diffusers")}
-        dumps = [scratch / f"check-{program}" / "tensors.safetensors" for program in ("reel", "diffusers")]
-        distances = agreement.compare(*dumps)
-        frames = agreement.spread(dumps[1])
+        ours, theirs = (scratch / f"check-{program}" / "tensors.safetensors" for program in ("reel", "diffusers"))
+        judged = {}
+        if settings["transformer_precision"] != "fp32" and not arguments.bound:
+            run("diffusers", "judge", transformer_precision="fp32")
+            judged = agreement.judged(ours, theirs, scratch / "judge-diffusers" / "tensors.safetensors")
+        distances = agreement.compare(ours, theirs)
+        frames = agreement.spread(theirs)
         limits = agreement.limits(settings["transformer_precision"], arguments.bound)
-        problems = agreement.problems(distances, frames, limits)
+        problems = agreement.problems(distances, frames, limits, judged)
         for problem in problems:
             print(f"check     {problem}", file=sys.stderr)
         runs = first
@@ -135,8 +144,8 @@ def main():
         "machine": machine.machine(settings["device"]),
         "versions": machine.versions(),
         "rounds": arguments.rounds,
-        "check": {"distances": distances, "limits": limits, "problems": problems, "frames": frames},
-        "figures": report.summary(runs, settings["device"]),
+        "check": {"distances": distances, "limits": limits, "judged": judged, "problems": problems, "frames": frames},
+        "figures": report.summary(runs, settings["steps"]),
         "runs": runs,
     }
     stem = report.write(arguments.results, result)

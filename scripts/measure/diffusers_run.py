@@ -23,7 +23,6 @@ class Clock:
     def __init__(self, device):
         self.device = device
         self.stages = {}
-        self.steps = []
 
     def now(self):
         if self.device == "cuda":
@@ -58,29 +57,20 @@ def watch(pipe, clock, seen):
     def prepare_latents(*arguments, **named):
         latents = prepare(*arguments, **named)
         seen["latents.initial"] = latents.float().cpu().clone()
-        clock.denoise_began = clock.last_step = clock.now()
+        clock.denoise_began = clock.now()
         return latents
 
     def after_step(_, step, timestep, values):
-        now = clock.now()
-        clock.steps.append(now - clock.last_step)
+        clock.stages["denoise"] = clock.now() - clock.denoise_began
         for name in ("prompt_embeds", "negative_prompt_embeds"):
             if values[name] is not None and name not in seen:
                 seen[name] = values[name][0].float().cpu().clone()
         seen[f"latents.step.{step}"] = values["latents"].float().cpu().clone()
-        clock.stages["denoise"] = now - clock.denoise_began
-        clock.last_step = clock.decode_began = clock.now()
+        clock.decode_began = clock.now()
         return {}
 
     pipe.prepare_latents = prepare_latents
     return after_step
-
-
-def peak_mb(device):
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def generate(pipe, settings, out):
@@ -110,7 +100,7 @@ def generate(pipe, settings, out):
     seen["latents.final"] = seen[f"latents.step.{settings['steps'] - 1}"].clone()
     seen["frames"] = torch.from_numpy(frames)
     save_file({name: value.contiguous() for name, value in seen.items()}, out / "tensors.safetensors")
-    return {"stages_s": clock.stages, "steps_s": clock.steps, "total_s": done - began}
+    return {"stages_s": clock.stages, "total_s": done - began}
 
 
 def main():
@@ -120,11 +110,12 @@ def main():
     began = time.perf_counter()
     with torch.inference_mode():
         pipe = load(settings)
+        pipe(prompt="warm-up", negative_prompt="", guidance_scale=settings["guidance"], **settings["warm_up"])
+        pipe.tokenizer.seen.clear()
         gc.collect()
         loaded = time.perf_counter() - began
         perf = generate(pipe, settings, out)
-    perf.update(load_s=loaded, peak_memory_mb=peak_mb(settings["device"]))
-    (out / "perf.json").write_text(json.dumps(perf))
+    (out / "perf.json").write_text(json.dumps({**perf, "load_s": loaded}))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,8 +22,26 @@ def reel_command(serve, settings, out):
     command += ["--dit-precision", settings["transformer_precision"], "--vae-precision", settings["vae_precision"]]
     command += ["--text-encoder-precisions", settings["text_encoder_precision"]]
     command += ["--device", settings["device"], "--threads", settings["threads"], "--output-path", out]
-    command += ["--dump", out, "--perf-dump-path", out / "perf.json"]
+    warm_up = settings["warm_up"]
+    command += ["--warmup-mode", "server", "--warmup-resolutions", f"{warm_up['width']}x{warm_up['height']}"]
+    command += ["--warmup-steps", warm_up["num_inference_steps"], "--dump", out]
     return [str(word) for word in command]
+
+
+READY = re.compile(r"ready after ([\d.]+) s")
+MADE = re.compile(r"made in ([\d.]+) s: text ([\d.]+), denoise ([\d.]+), decode ([\d.]+)")
+
+
+def reel_perf(out):
+    """What serve prints. The MP4 is written while the VAE still decodes, so it has no stage of its own."""
+    log = (out / "log.txt").read_text(errors="replace")
+    total, text, denoise, decode = map(float, MADE.search(log).groups())
+    stages = {"text_encode": text, "denoise": denoise, "vae_decode": decode}
+    return {"stages_s": stages, "total_s": total, "load_s": float(READY.search(log)[1])}
+
+
+def diffusers_perf(out):
+    return json.loads((out / "perf.json").read_text())
 
 
 def diffusers_command(settings, out):
@@ -61,8 +80,8 @@ def busy_seconds():
     return (user + nice + system) / os.sysconf("SC_CLK_TCK")
 
 
-def run(command, settings, out):
-    """Times, peaks, and how many cores others used meanwhile."""
+def run(command, perf, settings, out):
+    """Times, peaks, and how many cores others used meanwhile. `perf` reads the program's own figures from `out`."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     environment["OMP_NUM_THREADS"] = str(settings["threads"])
     log = out / "log.txt"
@@ -82,9 +101,8 @@ def run(command, settings, out):
     if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise SystemExit(f"{' '.join(command)}: status {os.waitstatus_to_exitcode(status)}\n{tail}")
-    perf = json.loads((out / "perf.json").read_text())
     return {
-        **perf,
+        **perf(out),
         "wall_s": wall,
         "cpu_s": cpu,
         "others_cores": max(0.0, busy_seconds() - busy - cpu) / wall,

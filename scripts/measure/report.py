@@ -3,45 +3,35 @@
 import json
 from statistics import median
 
-STAGES = ("text_encode", "step", "denoise", "vae_decode", "encode_mp4", "total", "load")
 LABELS = {
     "text_encode": "text encoder, s",
     "step": "one denoising step, s",
     "denoise": "all steps, s",
     "vae_decode": "VAE decode, s",
     "encode_mp4": "MP4, s",
-    "total": "sum of the stages, s",
+    "total": "the whole video, s",
     "load": "load, s",
     "cpu_s": "CPU time of the process, s",
     "wall_s": "process from start to end, s",
     "peak_resident_mb": "peak RSS, MiB",
     "peak_anonymous_mb": "peak RSS without file pages, MiB",
-    "peak_memory_mb": "peak on the device, MiB",
 }
 
 
-def rows_of(run):
-    """The figures of one run. The first step of a run warms up, so it counts only where it is the only one."""
-    stages = run["stages_s"]
-    figures = {name: [stages[name]] for name in STAGES if name in stages}
-    figures["step"] = run["steps_s"][1:] or run["steps_s"]
-    figures["total"] = [sum(stages[name] for name in ("text_encode", "denoise", "vae_decode", "encode_mp4"))]
-    figures["load"] = [run["load_s"]]
-    for name in ("cpu_s", "wall_s", "peak_resident_mb", "peak_anonymous_mb"):
-        figures[name] = [run[name]]
-    return figures
+def figures_of(run, steps):
+    figures = {**run["stages_s"], "step": run["stages_s"]["denoise"] / steps}
+    for name in ("total_s", "load_s"):
+        figures[name.removesuffix("_s")] = run[name]
+    return {**figures, **{name: run[name] for name in LABELS if name in run}}
 
 
-def summary(runs, device):
+def summary(runs, steps):
     """`runs`: program → its runs. Figure → program → {median, least, most, count}."""
     found = {}
     for program, those in runs.items():
         for run in those:
-            figures = rows_of(run)
-            if device == "cuda":
-                figures["peak_memory_mb"] = [run["peak_memory_mb"]]
-            for name, values in figures.items():
-                found.setdefault(name, {}).setdefault(program, []).extend(values)
+            for name, value in figures_of(run, steps).items():
+                found.setdefault(name, {}).setdefault(program, []).append(value)
     return {
         name: {
             program: {"median": median(values), "least": min(values), "most": max(values), "count": len(values)}
@@ -66,13 +56,13 @@ def table(figures, agreed):
     head = ["", "Reel", "Diffusers"] + (["Diffusers / Reel"] if agreed else [])
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, label in LABELS.items():
-        programs = figures.get(name, {})
-        if "reel" not in programs or "diffusers" not in programs:
-            continue
-        row = [label, cell(programs["reel"]), cell(programs["diffusers"])]
-        if agreed:
-            row.append(f"{programs['diffusers']['median'] / max(programs['reel']['median'], 1e-9):.2f}")
-        lines.append("| " + " | ".join(row) + " |")
+        ours, theirs = (figures.get(name, {}).get(program) for program in ("reel", "diffusers"))
+        if ours or theirs:
+            row = [label, *(cell(figure) if figure else "" for figure in (ours, theirs))]
+            if agreed:
+                both = ours and theirs and ours["median"] > 0
+                row.append(f"{theirs['median'] / ours['median']:.2f}" if both else "")
+            lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
 
 
@@ -100,6 +90,11 @@ def markdown(result):
     for name, distance in check["distances"].items():
         limit = check["limits"].get(name)
         lines.append(f"| `{name}` | {distance:.1e} | {'' if limit is None else f'{limit:.0e}'} |")
+    if check["judged"]:
+        lines += ["", "Relative L2 to Diffusers with its transformer in fp32, all else as above:", ""]
+        lines += ["| tensor | Reel | Diffusers |", "|---|---|---|"]
+        for name, pair in check["judged"].items():
+            lines.append(f"| `{name}` | {pair['reel']:.2e} | {pair['diffusers']:.2e} |")
     frames = check["frames"]
     lines += ["", f"Frames: standard deviation {frames['standard_deviation']:.3f}, {frames['inside']:.1%} inside 0…1."]
     return "\n".join(lines) + "\n"
