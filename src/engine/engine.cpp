@@ -133,11 +133,18 @@ struct Engine::Body {
 
   void load_pipeline() {
     const Stopwatch watch;
+    uint64_t loaded = 0;
     pipeline = std::make_unique<pipeline::WanPipeline>(
-        folder, pipeline_options, [&](std::string_view stage, double fraction) {
+        folder, pipeline_options,
+        [&](std::string_view stage, uint64_t bytes, uint64_t total_bytes) {
           if (stopping) throw Error(ErrorCode::Cancelled, "loading was interrupted");
-          set_state({gen::State::Phase::Loading, std::string(stage), fraction, ""});
+          loaded = bytes;
+          set_state({gen::State::Phase::Loading, std::string(stage),
+                     double(bytes) / double(total_bytes), ""});
         });
+    log::info("weights.loaded", {{"bytes", loaded},
+                                 {"s", watch.seconds()},
+                                 {"gb_per_s", double(loaded) / 1e9 / watch.seconds()}});
   }
 
   /// One small video by each expert, so that plans, handles and memory pools are there before the

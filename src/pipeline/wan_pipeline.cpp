@@ -30,8 +30,7 @@ class Loading {
     uint64_t before = 0;
     for (Part& part : parts_) {
       part.options.on_progress = [&](const weights::LoadProgress& progress) {
-        on_load_(part.name, static_cast<double>(before + progress.bytes) /
-                                static_cast<double>(std::max<uint64_t>(total_, 1)));
+        on_load_(part.name, before + progress.bytes, total_);
       };
       weights::load(*part.params, part.checkpoint, part.options);
       before += bytes_of(part.checkpoint);

@@ -88,7 +88,7 @@ class TinyRun {
     options.text_encoder = text_encoder;
     options.dump = folder.path() / "dump";
     WanPipeline pipeline(config::open_model_folder(model, overrides), options,
-                         [](std::string_view, double) {});
+                         [](std::string_view, uint64_t, uint64_t) {});
     AskAfter control;
     dist::SoloGroup group;
     outcome = pipeline.generate(request, 0, nullptr, sink, control, group);
@@ -238,7 +238,7 @@ class Control : public testing::Test {
     Options options;
     options.dit = options.text_encoder = at::kFloat;
     pipeline = std::make_unique<WanPipeline>(config::open_model_folder(run.model), options,
-                                             [](std::string_view, double) {});
+                                             [](std::string_view, uint64_t, uint64_t) {});
   }
 
   const c10::InferenceMode inference;

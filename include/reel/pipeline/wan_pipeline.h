@@ -27,8 +27,8 @@ struct Options {
 /// rank's thread.
 class WanPipeline {
  public:
-  /// `stage` is what is being loaded, `fraction` of all bytes.
-  using OnLoad = std::function<void(std::string_view stage, double fraction)>;
+  /// `stage` is what is being loaded; `bytes` of the files' `total_bytes` are done.
+  using OnLoad = std::function<void(std::string_view stage, uint64_t bytes, uint64_t total_bytes)>;
 
   /// Loads every component. Throws Error(BadModel).
   WanPipeline(const config::ModelFolder& folder, const Options& options, const OnLoad& on_load);
