@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -174,6 +175,19 @@ struct Engine::Body {
     }
   }
 
+  /// After a fault: gives the GPU's free memory back, or finds that the GPU is lost, and the
+  /// engine with it.
+  void recover() {
+    if (!device.is_cuda()) return;
+    try {
+      at::detail::getCUDAHooks().deviceSynchronize(device.index());
+      at::getDeviceAllocator(at::kCUDA)->emptyCache();
+    } catch (const std::exception& error) {
+      log::error("device.lost", {{"device", device.str()}, {"why", error.what()}});
+      set_state({gen::State::Phase::Failed, "", 0, "the GPU is lost"});
+    }
+  }
+
   void set_state(gen::State next) {
     const std::lock_guard lock(mutex);
     state = std::move(next);
@@ -215,13 +229,18 @@ gen::Outcome Engine::generate(const gen::ResolvedRequest& request, int output,
                               const gen::Snapshot* snapshot, gen::FrameSink& sink,
                               gen::Control& control) {
   gen::Outcome outcome;
-  body_->rank.run([&] {
-    translated([&] {
-      reset_peak_memory(body_->device);
-      outcome = body_->pipeline->generate(request, output, snapshot, sink, control, body_->group);
-      outcome.peak_memory_mb = peak_memory_mb(body_->device);
+  try {
+    body_->rank.run([&] {
+      translated([&] {
+        reset_peak_memory(body_->device);
+        outcome = body_->pipeline->generate(request, output, snapshot, sink, control, body_->group);
+        outcome.peak_memory_mb = peak_memory_mb(body_->device);
+      });
     });
-  });
+  } catch (...) {
+    body_->rank.run([&] { body_->recover(); });
+    throw;
+  }
   return outcome;
 }
 
