@@ -1,0 +1,165 @@
+#include "reel/engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "golden.h"
+#include "reel/base/error.h"
+#include "temporary_folder.h"
+
+namespace reel::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using Phase = gen::State::Phase;
+using testing::HasSubstr;
+
+Options tiny(const std::string& name = "t2v-tiny") {
+  Options options;
+  options.model_path = test::golden_folder() / "models" / name;
+  options.device = "cpu";
+  options.threads = 1;
+  options.warm_up = false;
+  return options;
+}
+
+gen::State settled(const Engine& engine) {
+  for (;;) {
+    auto state = engine.state();
+    if (state.phase != Phase::Loading) return state;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+std::string fault(const Options& options) {
+  try {
+    const Engine engine(options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+class Sink final : public gen::FrameSink {
+ public:
+  void begin(const gen::VideoFormat& f) override { format = f; }
+  void write(gen::Frames frames) override { count += frames.count; }
+  gen::VideoFormat format;
+  int count = 0;
+};
+
+class GoOn final : public gen::Control {
+ public:
+  Ask ask() override { return Ask::GoOn; }
+  void report(const gen::Progress&) override {}
+};
+
+gen::VideoRequest small_request() {
+  gen::VideoRequest request;
+  request.prompt = "a red ball";
+  request.width = 48;
+  request.height = 32;
+  request.num_frames = 7;
+  request.num_inference_steps = 2;
+  return request;
+}
+
+TEST(Engine, WarmsUpAndMakesAVideo) {
+  for (const char* name : {"t2v-tiny", "a14b-tiny", "ti2v-5b-tiny"}) {
+    auto options = tiny(name);
+    options.warm_up = true;
+    Engine engine(options);
+    ASSERT_EQ(settled(engine).phase, Phase::Ready) << engine.state().why;
+    auto request = small_request();
+    request.width = request.height = 64;
+    Sink sink;
+    GoOn control;
+    const auto outcome = engine.generate(engine.check(request), 0, nullptr, sink, control);
+    EXPECT_EQ(outcome.kind, gen::Outcome::Kind::Done);
+    EXPECT_EQ(sink.format.frames, 5);  // 7 rounded to 4k + 1
+    EXPECT_EQ(sink.count, 5);
+    EXPECT_GT(outcome.peak_memory_mb, 1);
+  }
+}
+
+TEST(Engine, SaysWhatAFolderLacks) {
+  test::TemporaryFolder folder;
+  auto options = tiny();
+  options.model_path = folder.path();
+  EXPECT_THAT(fault(options), HasSubstr("model_index.json"));
+  options.model_path = "/nowhere";
+  EXPECT_THAT(fault(options), HasSubstr("/nowhere"));
+  options = tiny();
+  options.component_paths["vae"] = folder.path();
+  EXPECT_THAT(fault(options), HasSubstr("config.json"));
+}
+
+TEST(Engine, RefusesOptionsThatCannotBe) {
+  auto options = tiny();
+  options.dit_precision = "fp8";
+  EXPECT_THAT(fault(options), HasSubstr("--dit-precision"));
+  options = tiny();
+  options.model_id = "Wan-AI/Wan9-Diffusers";
+  EXPECT_THAT(fault(options), HasSubstr("--model-id"));
+}
+
+TEST(Engine, TakesAnUnnamedFoldersOwnSettings) {
+  const Engine engine(tiny());
+  const auto& d = engine.describe();
+  EXPECT_EQ(d.flow_shift, 3);  // its scheduler's
+  EXPECT_EQ(d.negative_prompt, "");
+  EXPECT_EQ(d.size_multiple, 16);
+  EXPECT_EQ(d.size.width % 16, 0);
+  EXPECT_LE(d.size.width, d.max_side);
+  EXPECT_FALSE(d.boundary_ratio);
+  EXPECT_TRUE(Engine(tiny("a14b-tiny")).describe().boundary_ratio);
+  EXPECT_EQ(Engine(tiny("ti2v-5b-tiny")).describe().fps, 24);
+}
+
+TEST(Engine, TakesThePublishedSettingsOfAKnownId) {
+  auto options = tiny();
+  options.model_id = "Wan-AI/Wan2.1-T2V-14B-Diffusers";
+  EXPECT_EQ(Engine(options).describe().flow_shift, 5);
+  EXPECT_THAT(Engine(options).describe().negative_prompt, HasSubstr("Bright tones"));
+  options.flow_shift = 8;
+  EXPECT_EQ(Engine(options).describe().flow_shift, 8);
+}
+
+TEST(Engine, RefusesWhatThisModelCannotDo) {
+  const Engine engine(tiny());
+  const auto param = [&](auto change) {
+    auto request = small_request();
+    change(request);
+    try {
+      engine.check(request);
+    } catch (const Error& error) {
+      return error.param();
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(param([](auto&) {}), "none");
+  EXPECT_EQ(param([](auto& r) { r.width = 8; }), "size");
+  EXPECT_EQ(param([](auto& r) { r.guidance_scale_2 = 3; }), "guidance_scale_2");
+  EXPECT_EQ(param([](auto& r) { r.max_sequence_length = 100'000; }), "max_sequence_length");
+  EXPECT_EQ(param([](auto& r) { r.generator_device = "cuda"; }), "generator_device");
+}
+
+TEST(Engine, WeightsThatCannotBeAreAState) {
+  test::TemporaryFolder folder;
+  auto options = tiny();
+  fs::copy(options.model_path / "transformer", folder / "transformer", fs::copy_options::recursive);
+  const auto file = folder / "transformer" / "diffusion_pytorch_model.safetensors";
+  fs::permissions(file, fs::perms::owner_write, fs::perm_options::add);
+  fs::resize_file(file, fs::file_size(file) - 1);
+  options.component_paths["transformer"] = folder / "transformer";
+  const Engine engine(options);
+  const auto state = settled(engine);
+  EXPECT_EQ(state.phase, Phase::Failed);
+  EXPECT_THAT(state.why, HasSubstr("diffusion_pytorch_model.safetensors"));
+}
+
+}  // namespace
+}  // namespace reel::engine
