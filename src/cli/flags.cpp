@@ -34,12 +34,25 @@ CLI::Option* add_boolean(CLI::App& app, const std::string& name, bool& value,
       ->trigger_on_parse();
 }
 
+gen::Size parse_size(const std::string& text) {
+  gen::Size size;
+  char end = 0;
+  const bool read = std::sscanf(text.c_str(), "%dx%d%c", &size.width, &size.height, &end) == 2;
+  if (!read || size.width <= 0 || size.height <= 0) {
+    throw CLI::ValidationError("--warmup-resolutions", "expected WIDTHxHEIGHT, got '" + text + "'");
+  }
+  return size;
+}
+
 void add_model_flags(CLI::App& app, Flags& flags) {
   auto& m = flags.model;
-  app.add_option("--model-path", m.model_path, "a folder in the Diffusers layout")->group("Model");
+  app.add_option_function<std::string>(
+         "--model-path", [&m](const std::string& path) { m.model_path = path; },
+         "a folder in the Diffusers layout; fake: for none")
+      ->group("Model");
   app.add_option("--model-id", m.model_id, "the published name of the model in that folder")
       ->group("Model");
-  app.add_option("--served-model-name", m.served_model_name, "the name in replies")->group("Model");
+  app.add_option("--served-model-name", m.served_name, "the name in replies")->group("Model");
   for (const char* component :
        {"transformer", "transformer-2", "vae", "text-encoder", "tokenizer", "scheduler"}) {
     std::string key = component;
@@ -67,12 +80,19 @@ void add_model_flags(CLI::App& app, Flags& flags) {
   app.add_option("--flow-shift", m.flow_shift, "of the noise schedule")
       ->check(CLI::PositiveNumber)
       ->group("Model");
-  app.add_option("--warmup-mode", m.warmup_mode, "off, or server: one small video before ready")
+  app.add_option_function<std::string>(
+         "--warmup-mode", [&m](const std::string& mode) { m.warm_up = mode == "server"; },
+         "off, or server: one small video before ready")
       ->check(CLI::IsMember({"off", "server"}))
       ->group("Model");
-  app.add_option("--warmup-resolutions", m.warmup_resolutions, "WxH …: a warm-up at each")
+  app.add_option_function<std::vector<std::string>>(
+         "--warmup-resolutions",
+         [&m](const std::vector<std::string>& sizes) {
+           for (const auto& size : sizes) m.warm_up_sizes.push_back(parse_size(size));
+         },
+         "WxH …: a warm-up at each")
       ->group("Model");
-  app.add_option("--warmup-steps", m.warmup_steps, "denoising steps of the warm-up")
+  app.add_option("--warmup-steps", m.warm_up_steps, "denoising steps of the warm-up")
       ->check(CLI::PositiveNumber)
       ->group("Model");
 }

@@ -1,30 +1,13 @@
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "reel/engine/engine.h"
 #include "reel/gen/video_request.h"
 
 namespace reel::cli {
-
-struct ModelFlags {
-  std::string model_path;
-  std::string model_id;
-  std::string served_model_name;
-  std::map<std::string, std::string> component_paths;  // "vae" to a folder
-  std::string device = "auto";
-  int threads = 0;  // of the CPU; 0: as many as cores
-  std::string dit_precision = "bf16";
-  std::string vae_precision = "fp32";
-  std::string text_encoder_precision = "bf16";
-  bool vae_tiling = false;
-  std::optional<double> flow_shift;
-  std::string warmup_mode = "server";
-  std::vector<std::string> warmup_resolutions;
-  int warmup_steps = 1;
-};
 
 struct ServerFlags {
   std::string host = "127.0.0.1";
@@ -78,7 +61,7 @@ enum class Command { Serve, Generate, Bench, Tokenize };
 struct Flags {
   Command command = Command::Serve;
   std::string log_level = "info";
-  ModelFlags model;
+  engine::Options model;
   ServerFlags server;
   GenerateFlags generate;
   BenchFlags bench;

@@ -157,7 +157,9 @@ jobs::Job watch_job(jobs::JobStore& store, const std::string& id) {
 int generate(const Flags& flags) {
   const auto& g = flags.generate;
   const auto prompts = read_prompts(g);
-  const auto generator = make_generator(flags.model, g.dump);
+  auto options = flags.model;
+  options.dump = g.dump;
+  const auto generator = make_generator(std::move(options));
 
   std::vector<jobs::JobSpec> specs;  // every fault is found before anything is loaded
   for (const auto& prompt : prompts) {

@@ -4,13 +4,10 @@
 
 namespace reel::cli {
 
-std::unique_ptr<gen::Generator> make_engine(const ModelFlags& flags, const std::string& dump);
-
-std::unique_ptr<gen::Generator> make_generator(const ModelFlags& flags, const std::string& dump) {
-  if (gen::is_fake(flags.model_path)) {
-    return std::make_unique<gen::FakeGenerator>(gen::parse_fake_options(flags.model_path));
-  }
-  return make_engine(flags, dump);
+std::unique_ptr<gen::Generator> make_generator(engine::Options options) {
+  const std::string path = options.model_path.string();
+  if (!gen::is_fake(path)) return make_engine(std::move(options));
+  return std::make_unique<gen::FakeGenerator>(gen::parse_fake_options(path));
 }
 
 }  // namespace reel::cli

@@ -3,9 +3,9 @@
 
 namespace reel::cli {
 
-std::unique_ptr<gen::Generator> make_engine(const ModelFlags& flags, const std::string& /*dump*/) {
-  throw Error(ErrorCode::Unsupported,
-              "--model-path " + flags.model_path + ": this build has no libtorch, only fake:");
+std::unique_ptr<gen::Generator> make_engine(engine::Options options) {
+  throw Error(ErrorCode::Unsupported, "--model-path " + options.model_path.string() +
+                                          ": this build has no libtorch, only fake:");
 }
 
 }  // namespace reel::cli

@@ -67,7 +67,7 @@ int run_until_told(Signals& signals, const gen::Generator& generator) {
 int serve(const Flags& flags) {
   Signals signals;  // before any thread
   const auto& s = flags.server;
-  const auto generator = make_generator(flags.model, "");
+  const auto generator = make_generator(flags.model);
   Metrics metrics;
   store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue));
   store::FileBlobStore blobs(s.output_path);
