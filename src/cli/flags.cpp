@@ -219,6 +219,7 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   Flags flags;
   CLI::App app("Reel: an inference server for Wan2.1 and Wan2.2 video models", "serve");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", "reel " REEL_VERSION);
   app.add_option("--config", "a JSON or YAML file of flags")->group("Server");
   add_model_flags(app, flags);

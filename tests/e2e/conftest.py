@@ -61,6 +61,9 @@ class Server:
         return status
 
 
+needs_engine = pytest.mark.skipif("REEL_NO_ENGINE" in os.environ, reason="built without libtorch")
+
+
 @pytest.fixture
 def start(tmp_path):
     with contextlib.ExitStack() as stack:
@@ -76,6 +79,8 @@ def start(tmp_path):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A server of the tiny model, shared by a file's tests."""
+    if "REEL_NO_ENGINE" in os.environ:
+        pytest.skip("built without libtorch")
     server = Server(tmp_path_factory.mktemp("tiny"), "--model-path", TINY, "--dit-precision", "fp32")
     yield server.wait_until_ready()
     assert server.stop() == 0

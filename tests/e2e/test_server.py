@@ -4,7 +4,7 @@ import json
 import subprocess
 import time
 
-from conftest import SERVE, TINY
+from conftest import SERVE, TINY, needs_engine
 
 
 def post(server, body, path="/v1/videos"):
@@ -128,6 +128,7 @@ def test_a_failing_job_leaves_the_queue_alone(start):
     assert poll(server, good)["status"] == "completed"
 
 
+@needs_engine
 def test_wrong_flags_and_folders_exit_2_with_one_line(tmp_path):
     for flags in [[], ["--model-path", str(tmp_path)], ["--model-path", "/nowhere"],
                   ["--model-path", "fake:", "--num-gpus", "8"],
@@ -138,6 +139,7 @@ def test_wrong_flags_and_folders_exit_2_with_one_line(tmp_path):
         assert made.stderr.decode().startswith("serve: ") and made.stderr.count(b"\n") == 1
 
 
+@needs_engine
 def test_generate_without_a_server(tmp_path):
     made = subprocess.run(
         [SERVE, "generate", "--model-path", TINY, "--prompt", "a red ball", "--seed", "7",
