@@ -251,6 +251,8 @@ void print(const json& s, const BenchFlags& flags, const std::string& model, siz
 }  // namespace
 
 int bench(const BenchFlags& flags) {
+  require(json::parse(flags.extra_body, nullptr, /*allow_exceptions=*/false).is_object(),
+          fmt::format("--extra-body: expected a JSON object, got '{}'", flags.extra_body));
   const auto prompts = read_prompts(flags);
   Client client(flags);
   client.wait_until_healthy();

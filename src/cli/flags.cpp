@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 
@@ -14,6 +15,31 @@ namespace reel::cli {
 namespace {
 
 const std::set<std::string> kPrecisions = {"fp32", "bf16", "fp16"};
+
+std::string check_seed(const std::string& text) {
+  // CLI11 reads -1 as 2^64 - 1, and 2^64 as well.
+  uint64_t seed = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, seed);
+  if (fault == std::errc() && stop == end) return {};
+  return fmt::format("expected whole numbers from 0 to 2^64 - 1, got '{}'", text);
+}
+
+std::string check_url(const std::string& text) {
+  for (const std::string scheme : {"http://", "https://"}) {
+    if (text.starts_with(scheme) && text.size() > scheme.size()) return {};
+  }
+  return fmt::format("expected http://… or https://…, got '{}'", text);
+}
+
+std::string check_drain_seconds(const std::string& text) {
+  double seconds = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, seconds);
+  // Not CLI::Range, which lets nan through.
+  if (fault == std::errc() && stop == end && seconds >= 0 && seconds <= 86400) return {};
+  return fmt::format("expected 0 to 86400 seconds, got '{}'", text);
+}
 
 /// `--flag`, `--flag true` and `--flag false`, as SGLang's StoreBoolean.
 CLI::Option* add_boolean(CLI::App& app, const std::string& name, bool& value,
@@ -105,14 +131,16 @@ void add_server_flags(CLI::App& app, Flags& flags) {
       ->group("Server");
   add_boolean(app, "--strict-ports", s.strict_ports, "fail when the port is taken")
       ->group("Server");
-  app.add_option("--public-url", s.public_url, "what URLs in replies begin with")->group("Server");
+  app.add_option("--public-url", s.public_url, "what URLs in replies begin with")
+      ->check(check_url)
+      ->group("Server");
   app.add_option("--output-path", s.output_path, "folder of the videos and images made")
       ->group("Server");
   app.add_option("--max-queue", s.max_queue, "jobs that may wait; more get 429")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1'000'000))
       ->group("Server");
   app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
-      ->check(CLI::NonNegativeNumber)
+      ->check(check_drain_seconds)
       ->group("Server");
   app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
@@ -133,7 +161,7 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
       ->check(CLI::Range(0, 100));
   app.add_option("--num-outputs-per-prompt,--num-outputs", r.num_outputs, "")
       ->check(CLI::Range(1, 10));
-  app.add_option("--seed", r.seeds, "one, or one an output; none: random");
+  app.add_option("--seed", r.seeds, "one, or one an output; none: random")->check(check_seed);
   app.add_option("--generator-device", r.generator_device, "cpu or cuda: whose random numbers")
       ->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--num-frames", r.num_frames, "rounded down to 4k + 1");
@@ -155,7 +183,7 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
 }
 
 void add_bench_flags(CLI::App& app, BenchFlags& b) {
-  app.add_option("--base-url", b.base_url, "of the server");
+  app.add_option("--base-url", b.base_url, "of the server")->check(check_url);
   app.add_option("--host", b.host, "");
   app.add_option("--port", b.port, "");
   app.add_option("--dataset", b.dataset, "random, or vbench: prompts of --dataset-path")

@@ -135,12 +135,16 @@ int resolve_frames(const VideoRequest& request, int fps, const Description& mode
 std::vector<uint64_t> resolve_seeds(const std::vector<uint64_t>& given, int outputs) {
   const auto count = static_cast<size_t>(outputs);
   if (given.size() > 1) {
-    if (given.size() != count) fail("seed", fmt::format("1 or {} seeds", outputs), given.size());
+    if (given.size() != count) {
+      fail("seed", outputs == 1 ? "one seed" : fmt::format("1 or {} seeds", outputs),
+           fmt::to_string(given.size()));
+    }
     return given;
   }
   const uint64_t first = given.empty() ? random_seed() : given.front();
-  if (first > std::numeric_limits<uint64_t>::max() - count) {
-    fail("seed", fmt::format("room for {} outputs after it", outputs), first);
+  const uint64_t last_first = std::numeric_limits<uint64_t>::max() - (count - 1);
+  if (first > last_first) {
+    fail("seed", fmt::format("at most {} for {} outputs", last_first, outputs), first);
   }
   std::vector<uint64_t> seeds;
   for (uint64_t i = 0; i < count; ++i) seeds.push_back(first + i);

@@ -23,7 +23,7 @@ namespace {
 
 constexpr uint64_t kListener = 0, kEvent = 1, kFirstConnection = 2;
 constexpr std::chrono::milliseconds kSweep{100};
-constexpr std::chrono::milliseconds kWaits{25};
+constexpr std::chrono::milliseconds kWaits{5};
 
 Descriptor checked(int fd, const char* what) {
   if (fd < 0) {

@@ -58,7 +58,7 @@ struct Wait {
   std::function<std::optional<Reply>()> poll;
   /// Called on a worker when the client hangs up first.
   std::function<void()> gone;
-  std::chrono::milliseconds period{50};
+  std::chrono::milliseconds period{10};
 };
 
 using Answer = std::variant<Reply, File, Wait>;

@@ -55,6 +55,30 @@ TEST(Flags, GenerateTakesModelFlagsToo) {
   EXPECT_EQ(flags.model.component_paths.at("transformer"), "t");
 }
 
+TEST(Flags, SeedsAreNeverNegative) {
+  for (const char* seed : {"-1", "-2", "1.5", "x", "18446744073709551616"}) {
+    const auto why = fault({"generate", "--model-path", "m", "--prompt", "p", "--seed", seed});
+    EXPECT_THAT(why, testing::HasSubstr("--seed")) << seed;
+    EXPECT_THAT(why, testing::HasSubstr(seed));
+  }
+  const auto flags = parse(
+      {"generate", "--model-path", "m", "--prompt", "p", "--seed", "1", "18446744073709551615"});
+  EXPECT_EQ(flags.generate.request.seeds, (std::vector<uint64_t>{1, 18446744073709551615u}));
+}
+
+TEST(Flags, UrlsAndLimitsAreCheckedAtOnce) {
+  for (const char* url : {"zz", "ftp://a", "http://", ""}) {
+    EXPECT_THAT(fault({"--model-path", "m", "--public-url", url}), testing::HasSubstr("http://"));
+    EXPECT_THAT(fault({"bench", "--base-url", url}), testing::HasSubstr("http://")) << url;
+  }
+  EXPECT_EQ(parse({"--model-path", "m", "--public-url", "https://a"}).server.public_url,
+            "https://a");
+  EXPECT_LT(fault({"--model-path", "m", "--max-queue", "0"}).size(), 100u);
+  for (const char* seconds : {"-1", "inf", "nan", "1e300"}) {
+    EXPECT_NE(fault({"--model-path", "m", "--drain-timeout", seconds}), "none") << seconds;
+  }
+}
+
 TEST(Flags, EveryFaultIsOneSentence) {
   EXPECT_THAT(fault({}), testing::HasSubstr("--model-path"));
   EXPECT_THAT(fault({"--model-path", "m", "--num-gpus", "8"}), testing::HasSubstr("--num-gpus"));

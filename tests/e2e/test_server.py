@@ -132,7 +132,9 @@ def test_a_failing_job_leaves_the_queue_alone(start):
 def test_wrong_flags_and_folders_exit_2_with_one_line(tmp_path):
     for flags in [[], ["--model-path", str(tmp_path)], ["--model-path", "/nowhere"],
                   ["--model-path", "fake:", "--num-gpus", "8"],
-                  ["--model-path", "fake:", "--port", "x"], ["--model-path", "fake:what=1"],
+                  ["--model-path", "fake:", "--port", "x"],
+                  ["bench", "--extra-body", "{"], ["bench", "--extra-body", "[1]"],
+                  ["--model-path", "fake:what=1"],
                   ["--model-path", str(TINY), "--dit-precision", "fp8"]]:
         made = subprocess.run([SERVE, *flags], capture_output=True, timeout=30, cwd=tmp_path)
         assert made.returncode == 2, (flags, made.stderr)

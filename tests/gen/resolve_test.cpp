@@ -124,6 +124,8 @@ TEST(Resolve, CountsSeedsUp) {
   request.num_outputs = 3;
   request.seeds = {41};
   EXPECT_THAT(resolve(request, one_expert()).seeds, ElementsAre(41, 42, 43));
+  request.seeds = {18446744073709551613u};
+  EXPECT_EQ(resolve(request, one_expert()).seeds.back(), 18446744073709551615u) << "the last";
   request.seeds = {7, 5, 7};
   EXPECT_THAT(resolve(request, one_expert()).seeds, ElementsAre(7, 5, 7));
   request.seeds = {};
@@ -184,8 +186,9 @@ INSTANTIATE_TEST_SUITE_P(Table, ResolveFault, testing::Values(
     Fault{"num_outputs_per_prompt", [](auto& r) { r.num_outputs = 0; }, "1 to 10, got 0"},
     Fault{"num_outputs_per_prompt", [](auto& r) { r.num_outputs = 11; }, "got 11"},
     Fault{"seed", [](auto& r) { r.num_outputs = 3; r.seeds = {1, 2}; }, "1 or 3 seeds, got 2"},
-    Fault{"seed", [](auto& r) { r.seeds = {1, 2}; }, "got 2"},
-    Fault{"seed", [](auto& r) { r.num_outputs = 2; r.seeds = {18446744073709551615u}; }, "room"},
+    Fault{"seed", [](auto& r) { r.seeds = {1, 2}; }, "expected one seed, got 2"},
+    Fault{"seed", [](auto& r) { r.num_outputs = 2; r.seeds = {18446744073709551615u}; },
+          "at most 18446744073709551614 for 2 outputs"},
     Fault{"generator_device", [](auto& r) { r.generator_device = "tpu\xff"; }, "cpu or cuda"},
     Fault{"num_inference_steps", [](auto& r) { r.num_inference_steps = 0; }, "1 to 1000, got 0"},
     Fault{"guidance_scale", [](auto& r) { r.guidance_scale = -1; }, "got -1"},
