@@ -202,6 +202,22 @@ TEST(PipelineTwin, ABoundaryOneStepOffIsSeen) {
   EXPECT_EQ(run.first_difference(), "frames");
 }
 
+TEST(PipelineExperts, ABoundaryIsAFractionOfTheSchedulersOwnTimesteps) {
+  at::Tensor first[2];
+  for (const double boundary : {0.0, 0.875}) {
+    TinyRun run("a14b-tiny");
+    const auto file = run.own("scheduler") / "scheduler_config.json";
+    auto scheduler = json::parse(std::ifstream(file));
+    scheduler["num_train_timesteps"] = 500;
+    std::ofstream(file) << scheduler.dump();
+    run.request.num_inference_steps = 1;
+    run.request.boundary_ratio = boundary;
+    run.make();
+    first[boundary > 0] = run.made->tensor("latents.step.0");
+  }
+  EXPECT_TRUE(at::equal(first[0], first[1])) << "timestep 499 of 500 is the high-noise expert's";
+}
+
 TEST(PipelineTwin, TheSecondGuidanceIsSeen) {
   TinyRun run("a14b-tiny");
   run.request.guidance_scale_2 = run.request.guidance_scale;
