@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -234,6 +235,16 @@ TEST(PipelineTwin, AZeroedBiasIsSeen) {
     run.zero(component, stem, name);
     run.make();
     EXPECT_NE(run.first_difference(), "") << name;
+  }
+}
+
+TEST(PipelineParts, AreRefusedWhereTheyDoNotFit) {
+  for (const auto& [component, from, says] :
+       {std::tuple("vae", "ti2v-5b-tiny", "transformer: in_channels: expected 48, the VAE's z_dim"),
+        std::tuple("text_encoder", "a14b-tiny", "transformer: text_dim: expected 16")}) {
+    TinyRun run("t2v-tiny.oneframe");
+    run.overrides[component] = test::golden_folder() / "models" / from / component;
+    EXPECT_THAT([&] { run.make(); }, testing::ThrowsMessage<Error>(testing::HasSubstr(says)));
   }
 }
 
