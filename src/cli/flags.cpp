@@ -164,7 +164,7 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--seed", r.seeds, "one, or one an output; none: random")->check(check_seed);
   app.add_option("--generator-device", r.generator_device, "cpu or cuda: whose random numbers")
       ->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--num-frames", r.num_frames, "rounded down to 4k + 1");
+  app.add_option("--num-frames", r.num_frames, "rounded as Diffusers does: n // 4 * 4 + 1");
   app.add_option("--width", r.width, "pixels");
   app.add_option("--height", r.height, "pixels");
   app.add_flag_callback(

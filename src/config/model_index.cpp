@@ -118,9 +118,8 @@ std::vector<std::string> ModelIndex::problems() const {
   if (has("transformer_2") != boundary_ratio.has_value()) {
     problems.emplace_back("transformer_2 and boundary_ratio: expected both or neither");
   }
-  if (boundary_ratio && !(*boundary_ratio > 0 && *boundary_ratio < 1)) {
-    problems.push_back(
-        fmt::format("boundary_ratio: expected between 0 and 1, got {}", *boundary_ratio));
+  if (boundary_ratio && !(*boundary_ratio >= 0 && *boundary_ratio <= 1)) {
+    problems.push_back(fmt::format("boundary_ratio: expected 0 to 1, got {}", *boundary_ratio));
   }
   if (expand_timesteps && has("transformer_2")) {
     problems.emplace_back("expand_timesteps is not served with two transformers");

@@ -24,7 +24,6 @@ std::vector<std::string> WanVaeConfig::problems() const {
   expect_between(problems, "dim_mult (its length)", dim_mult.size(), size_t{1}, size_t{8});
   for (const int64_t factor : dim_mult) width("dim_mult", factor);
   expect_between(problems, "num_res_blocks", num_res_blocks, int64_t{1}, kMaxLayers);
-  if (!attn_scales.empty()) problems.emplace_back("attn_scales: only an empty list is served");
   if (temperal_downsample.size() + 1 != dim_mult.size()) {
     problems.push_back(
         fmt::format("temperal_downsample: expected one less than the {} of dim_mult, "
@@ -33,6 +32,18 @@ std::vector<std::string> WanVaeConfig::problems() const {
   }
   if (patch_size) expect_between(problems, "patch_size", *patch_size, int64_t{1}, int64_t{16});
   if (!problems.empty()) return problems;
+
+  // A shortcut deals the channels of a level out to the pixels of the next, all alike.
+  for (size_t up = 0; is_residual && up + 1 < dim_mult.size(); ++up) {
+    const size_t to = dim_mult.size() - 1 - up, from = std::min(to + 1, dim_mult.size() - 1);
+    const int64_t pixels = temperal_downsample[to - 1] ? 8 : 4;
+    if (dim_mult[to] * pixels % dim_mult[from] != 0) {
+      problems.push_back(
+          fmt::format("dim_mult: expected {} x {} to be a multiple of {}, as "
+                      "is_residual asks for",
+                      dim_mult[to], pixels, dim_mult[from]));
+    }
+  }
 
   const int64_t patch = patch_size.value_or(1);
   expect("in_channels", 3 * patch * patch, in_channels);
@@ -59,7 +70,6 @@ WanVaeConfig read_wan_vae_config(const std::filesystem::path& file) {
   c.z_dim = json.get("z_dim", c.z_dim);
   c.dim_mult = json.get("dim_mult", c.dim_mult);
   c.num_res_blocks = json.get("num_res_blocks", c.num_res_blocks);
-  c.attn_scales = json.get("attn_scales", c.attn_scales);
   c.temperal_downsample = json.get("temperal_downsample", c.temperal_downsample);
   c.is_residual = json.get("is_residual", c.is_residual);
   c.in_channels = json.get("in_channels", c.in_channels);
@@ -70,8 +80,8 @@ WanVaeConfig read_wan_vae_config(const std::filesystem::path& file) {
   c.latents_mean = json.get("latents_mean", c.latents_mean);
   c.latents_std = json.get("latents_std", c.latents_std);
   // Dropout does nothing outside training; clip_output is no argument of the constructor, which
-  // always clips.
-  json.ignore({"dropout", "clip_output"});
+  // always clips; attn_scales are of the encoder.
+  json.ignore({"dropout", "clip_output", "attn_scales"});
   json.finish();
   json.check(c.problems());
   return c;

@@ -62,6 +62,7 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
   };
   d.size = {possible(defaults.width), possible(defaults.height)};
   d.num_frames = static_cast<int>(defaults.num_frames);
+  d.frame_multiple = static_cast<int>(vae.scale_factor_temporal);
   d.max_frames = static_cast<int>((transformer.rope_max_seq_len * transformer.patch_size[0] - 1) *
                                       vae.scale_factor_temporal +
                                   1);

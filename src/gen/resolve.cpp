@@ -115,21 +115,22 @@ Size resolve_size(const VideoRequest& request, const Description& model) {
 
 int resolve_frames(const VideoRequest& request, int fps, const Description& model) {
   const int limit = model.max_frames == 0 ? kMaxFrames : model.max_frames;
+  const auto rounded = [&](int frames) { return round_frames(frames, model.frame_multiple); };
   if (request.num_frames) {
     const int frames = *request.num_frames;
-    if (frames < 1 || round_frames(frames) > limit) {
+    if (frames < 1 || rounded(frames) > limit) {
       fail("num_frames", fmt::format("1 to {}", limit), frames);
     }
-    return round_frames(frames);
+    return rounded(frames);
   }
-  if (!request.seconds) return round_frames(model.num_frames);
+  if (!request.seconds) return rounded(model.num_frames);
   const double seconds = *request.seconds;
   if (!std::isfinite(seconds) || seconds <= 0 || seconds * fps > limit ||
-      round_frames(static_cast<int>(std::lround(seconds * fps))) > limit) {
+      rounded(static_cast<int>(std::lround(seconds * fps))) > limit) {
     fail("seconds", fmt::format("more than 0, and at most {} frames at {} fps", limit, fps),
          seconds);
   }
-  return round_frames(static_cast<int>(std::lround(seconds * fps)));
+  return rounded(static_cast<int>(std::lround(seconds * fps)));
 }
 
 std::vector<uint64_t> resolve_seeds(const std::vector<uint64_t>& given, int outputs) {

@@ -9,8 +9,6 @@
 namespace reel::pipeline {
 namespace {
 
-constexpr int kTrainTimesteps = 1000;  // in which boundary_ratio is a fraction
-
 /// Keeps the host at most one step ahead of the device, by waiting on the event of the step
 /// before: the only wait in the loop.
 class StepFence {
@@ -73,7 +71,8 @@ void Denoiser::advance(Denoising& state) {
   const int step = state.step;
   const double timestep = scheduler_->timesteps()[step].item<double>();  // on the host
   const bool low_noise =
-      low_noise_ && sampling::chooses_low_noise(timestep, boundary_ratio_, kTrainTimesteps);
+      low_noise_ &&
+      sampling::chooses_low_noise(timestep, boundary_ratio_, scheduler_->num_train_timesteps());
   const Expert& expert = low_noise ? *low_noise_ : high_noise_;
   const Prepared& prepared = prepare(expert, prepared_[low_noise ? 1 : 0], state.latents_1CThw);
   const auto& model = expert.model;

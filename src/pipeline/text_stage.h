@@ -27,6 +27,7 @@ class TextStage {
         encoder_(weights::ParamScope(params_), config) {}
 
   weights::ParamSet& params() { return params_; }
+  int64_t width() const { return encoder_.config.d_model; }
 
   EncodedPrompt encode(const std::string& prompt, int max_sequence_length);
 

@@ -63,6 +63,20 @@ config::WanTransformerConfig transformer_config(const config::ModelFolder& folde
   return config::read_wan_transformer_config(folder.component(component) / "config.json");
 }
 
+/// Components may come from different folders: what one hands on, the next has to take.
+void check_fit(const std::string& name, const config::WanTransformerConfig& transformer,
+               int64_t text_width, int64_t latent_channels) {
+  const auto expect = [&](const char* key, int64_t got, const char* of, int64_t expected) {
+    if (got != expected) {
+      throw Error(ErrorCode::BadModel,
+                  fmt::format("{}: {}: expected {}, the {}, got {}", name, key, expected, of, got));
+    }
+  };
+  expect("text_dim", transformer.text_dim, "text encoder's d_model", text_width);
+  expect("in_channels", transformer.in_channels, "VAE's z_dim", latent_channels);
+  expect("out_channels", transformer.out_channels, "VAE's z_dim", latent_channels);
+}
+
 constexpr const char* kDiffusersStem = "diffusion_pytorch_model";
 constexpr const char* kTransformersStem = "model";
 
@@ -81,7 +95,9 @@ struct WanPipeline::Components {
                                                 "scheduler_config.json")) {
     if (folder.index.has("transformer_2")) {
       low_noise.emplace(transformer_config(folder, "transformer_2"), options.device, options.dit);
+      check_fit("transformer_2", low_noise->model.config, text.width(), vae_config.z_dim);
     }
+    check_fit("transformer", high_noise.model.config, text.width(), vae_config.z_dim);
   }
 
   TextStage text;

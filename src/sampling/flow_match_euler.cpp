@@ -27,7 +27,7 @@ FlowMatchEuler::FlowMatchEuler(const config::SchedulerConfig& config, double shi
     : FlowMatchEuler(config.num_train_timesteps, euler_sigmas(config, shift, steps)) {}
 
 FlowMatchEuler::FlowMatchEuler(int num_train_timesteps, const at::Tensor& sigmas)
-    : Scheduler(sigmas, sigmas.slice(0, 0, -1) * num_train_timesteps) {}
+    : Scheduler(sigmas, sigmas.slice(0, 0, -1) * num_train_timesteps, num_train_timesteps) {}
 
 at::Tensor FlowMatchEuler::step(const at::Tensor& model_output, const at::Tensor& sample, int i,
                                 History&) const {

@@ -66,7 +66,8 @@ UniPC::UniPC(const config::SchedulerConfig& config, double shift, int steps)
 
 UniPC::UniPC(const config::SchedulerConfig& config, const std::vector<double>& levels)
     : Scheduler(with_last(levels, config.final_sigmas_type == "zero" ? 0 : levels.back()),
-                (at::tensor(levels) * config.num_train_timesteps).to(at::kLong)),
+                (at::tensor(levels) * config.num_train_timesteps).to(at::kLong),
+                config.num_train_timesteps),
       config_(config) {}
 
 at::Tensor UniPC::lambda(int i) const {

@@ -65,7 +65,7 @@ TEST(ModelIndex, Refuses) {
       {{{"boundary_ratio", 0.9}}, "transformer_2 and boundary_ratio: expected both or neither"},
       {{{"transformer_2", {"diffusers", "WanTransformer3DModel"}}}, "expected both or neither"},
       {{{"transformer_2", {"diffusers", "WanTransformer3DModel"}}, {"boundary_ratio", 1.5}},
-       "boundary_ratio: expected between 0 and 1, got 1.5"},
+       "boundary_ratio: expected 0 to 1, got 1.5"},
       {{{"expand_timesteps", "yes"}}, "expand_timesteps has the wrong type"},
       {{{"force_zeros", true}}, "force_zeros is unknown"}};
   for (const auto& [change, says] : changes) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "golden.h"
@@ -117,6 +119,23 @@ TEST(Engine, TakesAnUnnamedFoldersOwnSettings) {
   EXPECT_FALSE(d.boundary_ratio);
   EXPECT_TRUE(Engine(tiny("a14b-tiny")).describe().boundary_ratio);
   EXPECT_EQ(Engine(tiny("ti2v-5b-tiny")).describe().fps, 24);
+}
+
+TEST(Engine, CountsFramesAsTheVaeDoes) {
+  test::TemporaryFolder folder;
+  auto options = tiny();
+  const fs::path vae = options.model_path / "vae";
+  auto config = nlohmann::json::parse(std::ifstream(vae / "config.json"));
+  config["temperal_downsample"] = {true, true, true};
+  config["scale_factor_temporal"] = 8;
+  folder.write("config.json", config.dump());
+  const std::string weights = "diffusion_pytorch_model.safetensors";
+  fs::copy(vae / weights, folder / weights);
+  options.component_paths["vae"] = folder.path();
+  gen::VideoRequest request;
+  request.prompt = "a cat";
+  request.num_frames = 13;
+  EXPECT_EQ(Engine(options).check(request).num_frames, 9);
 }
 
 TEST(Engine, TakesThePublishedSettingsOfAKnownId) {

@@ -107,6 +107,20 @@ TEST(Resolve, RoundsFramesAsDiffusers) {
   }
 }
 
+TEST(Resolve, RoundsFramesToTheVaesMultiple) {
+  Description model = one_expert();
+  model.frame_multiple = 8;
+  EXPECT_EQ(resolve(prompted(), model).num_frames, 81);
+  VideoRequest request = prompted();
+  for (const auto& [asked, made] : {std::pair{7, 1}, {8, 9}, {13, 9}, {17, 17}}) {
+    request.num_frames = asked;
+    EXPECT_EQ(resolve(request, model).num_frames, made) << asked;
+  }
+  request.num_frames = {};
+  request.seconds = 1.25;
+  EXPECT_EQ(resolve(request, model).num_frames, 17);
+}
+
 TEST(Resolve, MakesFramesOfSeconds) {
   VideoRequest request = prompted();
   request.seconds = 4;

@@ -129,6 +129,21 @@ TEST_F(Umt5Bf16, TakesATableOfAnotherDtype) {
   EXPECT_TRUE(at::equal(encode(prompt(1).first), out)) << "rows are cast after they are taken";
 }
 
+TEST(Umt5Fp16, TakesWhatFp16CannotHold) {
+  const test::Golden golden("umt5-tiny");
+  const auto encode = [&](at::ScalarType compute) {
+    weights::ParamSet params(at::kCPU, compute);
+    const Umt5Encoder encoder(weights::ParamScope(params), config_of(golden));
+    golden.fill(params);
+    const std::string last = ".layer.1.DenseReluDense.wo.weight";
+    params.find("encoder.block.0" + last)->tensor.mul_(1e6);
+    params.pack();
+    residency::ResidentBlocks blocks;
+    return encoder({5, 6, 7, 8, 9, 1}, blocks);
+  };
+  EXPECT_LT(test::relative_l2(encode(at::kHalf), encode(at::kFloat)), 1e-2);
+}
+
 TEST_F(Umt5, RefusesWhatIsNotAPrompt) {
   const auto message = [&](const std::vector<int64_t>& ids, int64_t most) -> std::string {
     try {

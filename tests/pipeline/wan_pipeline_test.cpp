@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -202,6 +203,22 @@ TEST(PipelineTwin, ABoundaryOneStepOffIsSeen) {
   EXPECT_EQ(run.first_difference(), "frames");
 }
 
+TEST(PipelineExperts, ABoundaryIsAFractionOfTheSchedulersOwnTimesteps) {
+  at::Tensor first[2];
+  for (const double boundary : {0.0, 0.875}) {
+    TinyRun run("a14b-tiny");
+    const auto file = run.own("scheduler") / "scheduler_config.json";
+    auto scheduler = json::parse(std::ifstream(file));
+    scheduler["num_train_timesteps"] = 500;
+    std::ofstream(file) << scheduler.dump();
+    run.request.num_inference_steps = 1;
+    run.request.boundary_ratio = boundary;
+    run.make();
+    first[boundary > 0] = run.made->tensor("latents.step.0");
+  }
+  EXPECT_TRUE(at::equal(first[0], first[1])) << "timestep 499 of 500 is the high-noise expert's";
+}
+
 TEST(PipelineTwin, TheSecondGuidanceIsSeen) {
   TinyRun run("a14b-tiny");
   run.request.guidance_scale_2 = run.request.guidance_scale;
@@ -218,6 +235,16 @@ TEST(PipelineTwin, AZeroedBiasIsSeen) {
     run.zero(component, stem, name);
     run.make();
     EXPECT_NE(run.first_difference(), "") << name;
+  }
+}
+
+TEST(PipelineParts, AreRefusedWhereTheyDoNotFit) {
+  for (const auto& [component, from, says] :
+       {std::tuple("vae", "ti2v-5b-tiny", "transformer: in_channels: expected 48, the VAE's z_dim"),
+        std::tuple("text_encoder", "a14b-tiny", "transformer: text_dim: expected 16")}) {
+    TinyRun run("t2v-tiny.oneframe");
+    run.overrides[component] = test::golden_folder() / "models" / from / component;
+    EXPECT_THAT([&] { run.make(); }, testing::ThrowsMessage<Error>(testing::HasSubstr(says)));
   }
 }
 

@@ -29,6 +29,7 @@ struct Description {
   int max_side = 16384;     // pixels
   int max_pixels = 0;       // of one frame; 0: no limit known
   int num_frames = 81;      // default
+  int frame_multiple = 4;   // a video has a multiple of this, and one more
   int max_frames = 0;       // 0: no limit known
   int fps = 16;
   int num_inference_steps = 50;

@@ -12,7 +12,10 @@ namespace reel::gen {
 /// field's name in the API; for a size it is "size" if both sides were given.
 ResolvedRequest resolve(const VideoRequest& request, const Description& model);
 
-/// `frames` rounded as Diffusers does: `n // 4 * 4 + 1`, at least 1.
-constexpr int round_frames(int frames) { return frames < 1 ? 1 : frames / 4 * 4 + 1; }
+/// `frames` rounded as Diffusers does: `n // multiple * multiple + 1`, at least 1. The multiple is
+/// the VAE's, 4 for every published model.
+constexpr int round_frames(int frames, int multiple) {
+  return frames < 1 ? 1 : frames / multiple * multiple + 1;
+}
 
 }  // namespace reel::gen

@@ -41,7 +41,8 @@ struct Umt5FeedForward {
 
   at::Tensor operator()(const at::Tensor& x_1LD) const;
 
-  nn::Linear wi_0, wi_1, wo;
+  nn::Linear wi_0, wi_1;
+  nn::Linear wo;  // fp32 where the others are fp16, and so is what follows: it overflows fp16
 };
 
 struct Umt5Block {

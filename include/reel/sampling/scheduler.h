@@ -32,6 +32,8 @@ class Scheduler {
   /// [steps + 1], CPU, fp32, falling.
   const at::Tensor& sigmas() const { return sigmas_; }
   int steps() const { return static_cast<int>(timesteps_.numel()); }
+  /// Where the timesteps begin: sigma 1.
+  int num_train_timesteps() const { return num_train_timesteps_; }
 
   /// The sample at level `i + 1`, from the one at level `i` and the velocity that the model saw
   /// there. Takes device tensors without waiting for the device: every scalar lives on the host.
@@ -39,12 +41,15 @@ class Scheduler {
                           History& history) const = 0;
 
  protected:
-  Scheduler(at::Tensor sigmas, at::Tensor timesteps)
-      : sigmas_(std::move(sigmas)), timesteps_(std::move(timesteps)) {}
+  Scheduler(at::Tensor sigmas, at::Tensor timesteps, int num_train_timesteps)
+      : sigmas_(std::move(sigmas)),
+        timesteps_(std::move(timesteps)),
+        num_train_timesteps_(num_train_timesteps) {}
 
  private:
   at::Tensor sigmas_;
   at::Tensor timesteps_;
+  int num_train_timesteps_;
 };
 
 /// The scheduler that `config` names, for `steps` steps; `flow_shift` wins over the config's.

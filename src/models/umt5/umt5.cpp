@@ -70,10 +70,12 @@ at::Tensor Umt5Attention::operator()(const at::Tensor& x_1LD, const at::Tensor& 
 Umt5FeedForward::Umt5FeedForward(const weights::ParamScope& scope, const config::Umt5Config& config)
     : wi_0(scope / "wi_0", config.d_model, config.d_ff, false),
       wi_1(scope / "wi_1", config.d_model, config.d_ff, false),
-      wo(scope / "wo", config.d_ff, config.d_model, false) {}
+      wo(scope / "wo", config.d_ff, config.d_model, false,
+         scope.set().compute() == at::kHalf ? weights::Keep::Fp32 : weights::Keep::Compute) {}
 
 at::Tensor Umt5FeedForward::operator()(const at::Tensor& x_1LD) const {
-  return wo(gelu_new(wi_0(x_1LD)) * wi_1(x_1LD));
+  const at::Tensor y = gelu_new(wi_0(x_1LD)) * wi_1(x_1LD);
+  return wo(y.scalar_type() == at::kHalf ? y.to(at::kFloat) : y);
 }
 
 Umt5Block::Umt5Block(const weights::ParamScope& scope, const config::Umt5Config& config)
