@@ -31,21 +31,28 @@ function(reel_room name)
   endif()
 endfunction()
 
-# reel_test(name ROOM room [TORCH] LABEL label SOURCES … [DEPS rooms…] [LINK libraries…])
-# One executable, one ctest entry; a test may include its room's private headers.
+# reel_test(name ROOM room [TORCH] [GPU] LABEL label SOURCES … [DEPS rooms…] [LINK libraries…])
+# One executable, one ctest entry; a test may include its room's private headers. With GPU a second
+# entry, labelled gpu, runs the same on a GPU; where none is, it is skipped when run.
 function(reel_test name)
-  cmake_parse_arguments(ARG "TORCH" "ROOM;LABEL" "SOURCES;DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;GPU" "ROOM;LABEL" "SOURCES;DEPS;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   target_include_directories(${name} PRIVATE
     "${CMAKE_SOURCE_DIR}/src/${ARG_ROOM}" "${CMAKE_SOURCE_DIR}/tests/support")
   list(TRANSFORM ARG_DEPS PREPEND reel_)
   target_link_libraries(${name} PRIVATE
-    reel_${ARG_ROOM} ${ARG_DEPS} GTest::gtest_main GTest::gmock reel_warnings ${ARG_LINK})
+    reel_${ARG_ROOM} ${ARG_DEPS} GTest::gmock reel_warnings ${ARG_LINK}
+    $<IF:$<BOOL:${ARG_GPU}>,reel_device_main,GTest::gtest_main>)
   target_compile_definitions(${name} PRIVATE REEL_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   if(ARG_TORCH)
     target_link_libraries(${name} PRIVATE Libtorch::torch)
   endif()
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+  if(ARG_GPU)
+    add_test(NAME ${name}_gpu COMMAND ${name} --gtest_brief=1)
+    set_tests_properties(${name}_gpu PROPERTIES LABELS gpu TIMEOUT 600 RESOURCE_LOCK gpu
+      ENVIRONMENT REEL_TEST_DEVICE=cuda SKIP_RETURN_CODE 77)
+  endif()
 endfunction()

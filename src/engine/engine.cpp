@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "accelerator.h"
 #include "describe.h"
 #include "libraries.h"
 #include "reel/base/clock.h"
@@ -105,6 +106,7 @@ struct Engine::Body {
     pipeline_options.vae_tiling = options.vae_tiling;
     pipeline_options.dump = options.dump;
     if (options.threads > 0) at::set_num_threads(options.threads);
+    set_fp32_precision();
     log_libraries();
     loader = std::thread([this] { load(); });
   }
@@ -118,7 +120,12 @@ struct Engine::Body {
   void load() {
     try {
       const Stopwatch watch;
-      rank.run([&] { translated([&] { load_pipeline(); }); });
+      rank.run([&] {
+        translated([&] {
+          log_attention(device);
+          load_pipeline();
+        });
+      });
       const double loaded = watch.seconds();
       rank.run([&] { translated([&] { warm_up(); }); });
       log::info("model.ready", {{"model", description.model},

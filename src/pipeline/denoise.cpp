@@ -42,7 +42,8 @@ Denoising Denoising::to(at::Device device) const {
 
 Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
                    std::unique_ptr<sampling::Scheduler> scheduler,
-                   const gen::ResolvedRequest& request, PromptPair prompts, dist::Group& group)
+                   const gen::ResolvedRequest& request, PromptPair prompts,
+                   const at::Tensor& latents, dist::Group& group)
     : high_noise_(high_noise),
       low_noise_(low_noise),
       scheduler_(std::move(scheduler)),
@@ -50,21 +51,27 @@ Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
       guidance_scale_2_(request.guidance_scale_2),
       boundary_ratio_(request.boundary_ratio),
       prompts_(std::move(prompts)),
-      group_(group) {}
+      group_(group) {
+  prepared_.push_back(prepare(high_noise, latents));
+  if (low_noise) prepared_.push_back(prepare(*low_noise, latents));
+}
 
-const Denoiser::Prepared& Denoiser::prepare(const Expert& expert, std::optional<Prepared>& place,
-                                            const at::Tensor& latents) const {
-  if (!place) {
-    const auto& model = expert.model;
-    place.emplace(Prepared{model.times(scheduler_->timesteps().to(latents.device())),
-                           model.rope(model.grid_of(latents)),
-                           model.prompt(prompts_.positive, *expert.blocks),
-                           {}});
+Denoiser::Prepared Denoiser::prepare(const Expert& expert, const at::Tensor& latents) const {
+  const auto& model = expert.model;
+  return {model.times(scheduler_->timesteps().to(latents.device())),
+          model.rope(model.grid_of(latents)),
+          {},
+          {}};
+}
+
+const Denoiser::Prepared& Denoiser::with_prompts(const Expert& expert, Prepared& prepared) const {
+  if (prepared.positive.layers.empty()) {
+    prepared.positive = expert.model.prompt(prompts_.positive, *expert.blocks);
     if (prompts_.negative.defined()) {
-      place->negative = model.prompt(prompts_.negative, *expert.blocks);
+      prepared.negative = expert.model.prompt(prompts_.negative, *expert.blocks);
     }
   }
-  return *place;
+  return prepared;
 }
 
 void Denoiser::advance(Denoising& state) {
@@ -74,7 +81,7 @@ void Denoiser::advance(Denoising& state) {
       low_noise_ &&
       sampling::chooses_low_noise(timestep, boundary_ratio_, scheduler_->num_train_timesteps());
   const Expert& expert = low_noise ? *low_noise_ : high_noise_;
-  const Prepared& prepared = prepare(expert, prepared_[low_noise ? 1 : 0], state.latents_1CThw);
+  const Prepared& prepared = with_prompts(expert, prepared_[low_noise ? 1 : 0]);
   const auto& model = expert.model;
 
   const auto time = prepared.times.at(step);

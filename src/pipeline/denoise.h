@@ -1,8 +1,8 @@
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "dump.h"
 #include "reel/dist/group.h"
@@ -37,14 +37,16 @@ struct PromptPair {
   at::Tensor positive, negative;
 };
 
-/// Takes one request's latents from step to step. What its steps share is computed once: prompts
-/// and times by each expert when it is first needed.
+/// Takes one request's latents from step to step. What its steps share is computed once: what comes
+/// from the host before the first step, prompts by each expert when it is first needed. So no step
+/// waits for the device.
 class Denoiser {
  public:
-  /// `low_noise` may be null: one expert for all steps. The experts outlive this.
+  /// `low_noise` may be null: one expert for all steps. The experts outlive this. Only the shape
+  /// and device of `latents_1CThw` count.
   Denoiser(const Expert& high_noise, const Expert* low_noise,
            std::unique_ptr<sampling::Scheduler> scheduler, const gen::ResolvedRequest& request,
-           PromptPair prompts, dist::Group& group);
+           PromptPair prompts, const at::Tensor& latents_1CThw, dist::Group& group);
 
   int steps() const { return scheduler_->steps(); }
 
@@ -58,8 +60,8 @@ class Denoiser {
     models::PromptContext positive, negative;
   };
 
-  const Prepared& prepare(const Expert& expert, std::optional<Prepared>& place,
-                          const at::Tensor& latents) const;
+  Prepared prepare(const Expert& expert, const at::Tensor& latents) const;
+  const Prepared& with_prompts(const Expert& expert, Prepared& prepared) const;
 
   const Expert& high_noise_;
   const Expert* low_noise_;
@@ -68,7 +70,7 @@ class Denoiser {
   std::optional<double> boundary_ratio_;
   PromptPair prompts_;
   dist::Group& group_;
-  std::array<std::optional<Prepared>, 2> prepared_;  // high noise, low noise
+  std::vector<Prepared> prepared_;  // high noise, low noise
 };
 
 /// Advances until the last step, or until `control` asks for something else, which is returned.

@@ -177,7 +177,7 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   Denoiser denoiser(
       c.high_noise, c.low_noise ? &*c.low_noise : nullptr,
       sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift),
-      request, std::move(prompts), group);
+      request, std::move(prompts), state.latents_1CThw, group);
   const Ask ask = denoise(denoiser, state, control, group, dump);
   if (ask == Ask::Cancel) {
     outcome.kind = gen::Outcome::Kind::Cancelled;

@@ -4,9 +4,16 @@
 #include <gtest/gtest.h>
 
 #include "cpu_rows.h"
+#include "device.h"
 
 namespace reel::kernels {
 namespace {
+
+using test::on_device;
+
+Affine on_device(const Affine& a) {
+  return {test::on_device(a.scale_RD), test::on_device(a.shift_RD)};
+}
 
 struct Case {
   std::vector<int64_t> shape;  // B, S, heads, half a head
@@ -24,14 +31,16 @@ class Fused : public testing::TestWithParam<Case> {
   Affine affine(int64_t rows) { return {random({rows, D}), random({rows, D})}; }
 
   /// Equal but for the order of sums: in bf16 that moves a few values by one unit in the last
-  /// place.
+  /// place, and on a GPU what is made of them by a few. The twin runs on the CPU.
   void expect_same(const at::Tensor& fused, const at::Tensor& plain) {
     ASSERT_EQ(fused.sizes(), plain.sizes());
     ASSERT_EQ(fused.scalar_type(), plain.scalar_type());
-    const auto a = fused.to(at::kDouble), b = plain.to(at::kDouble);
+    const auto a = fused.to(at::kCPU, at::kDouble), b = plain.to(at::kDouble);
     const bool half = GetParam().dtype == at::kBFloat16;
-    EXPECT_TRUE(at::allclose(a, b, half ? 8e-3 : 1e-5, half ? 1e-3 : 1e-5));
-    EXPECT_LT(half ? at::ne(a, b).to(at::kDouble).mean().item<double>() : 0, 2e-3);
+    EXPECT_TRUE(at::allclose(a, b, half ? test::bound(8e-3, 2e-2) : 1e-5,
+                             half ? test::bound(1e-3, 2e-2) : 1e-5));
+    EXPECT_LT(half ? at::ne(a, b).to(at::kDouble).mean().item<double>() : 0,
+              test::bound(2e-3, 5e-2));
   }
 };
 
@@ -39,24 +48,28 @@ TEST_P(Fused, LayerNormIsItsTwin) {
   const auto x = tokens();
   for (const int64_t rows : {int64_t{1}, B}) {
     const auto a = affine(rows);
-    expect_same(layer_norm(x, a, {}, 1e-6), plain::layer_norm(x, a, {}, 1e-6));
+    expect_same(layer_norm(on_device(x), on_device(a), {}, 1e-6),
+                plain::layer_norm(x, a, {}, 1e-6));
   }
 }
 
 TEST_P(Fused, RowsByIndexAreItsTwin) {
   const auto x = tokens(), y = tokens(), gate = random({3, D}), row_of = at::arange(B * S) % 3;
   const auto a = affine(3);
-  expect_same(layer_norm(x, a, row_of, 1e-5), plain::layer_norm(x, a, row_of, 1e-5));
-  EXPECT_TRUE(at::equal(add_gated(x, y, gate, row_of), plain::add_gated(x, y, gate, row_of)));
+  expect_same(layer_norm(on_device(x), on_device(a), on_device(row_of), 1e-5),
+              plain::layer_norm(x, a, row_of, 1e-5));
+  const auto sum = add_gated(on_device(x), on_device(y), on_device(gate), on_device(row_of));
+  EXPECT_TRUE(at::equal(sum.cpu(), plain::add_gated(x, y, gate, row_of)));
 }
 
 TEST_P(Fused, SumAndNormAreItsTwin) {
   const auto x = tokens(), y = tokens();
   const auto all = affine(1);
   for (const auto& gate : {at::Tensor(), random({1, D}), random({B, D})}) {
-    const Sum fused = add_and_norm(x, y, gate, all, {}, 1e-6);
+    const Sum fused =
+        add_and_norm(on_device(x), on_device(y), on_device(gate), on_device(all), {}, 1e-6);
     const Sum plain = plain::add_and_norm(x, y, gate, all, {}, 1e-6);
-    EXPECT_TRUE(at::equal(fused.x_BSD, plain.x_BSD));
+    EXPECT_TRUE(at::equal(fused.x_BSD.cpu(), plain.x_BSD));
     expect_same(fused.normed_BSD, plain.normed_BSD);
   }
 }
@@ -65,14 +78,14 @@ TEST_P(Fused, RmsNormAndRopeAreTheirTwins) {
   const auto x = tokens(), weight = random({D}).to(GetParam().dtype);
   const auto angles = random({S, R});
   const auto cos = at::cos(angles), sin = at::sin(angles);
-  expect_same(rms_norm(x, weight, 1e-6), plain::rms_norm(x, weight, 1e-6));
-  expect_same(rms_norm_rope(x, weight, 1e-6, cos, sin),
+  expect_same(rms_norm(on_device(x), on_device(weight), 1e-6), plain::rms_norm(x, weight, 1e-6));
+  expect_same(rms_norm_rope(on_device(x), on_device(weight), 1e-6, on_device(cos), on_device(sin)),
               plain::rms_norm_rope(x, weight, 1e-6, cos, sin));
 }
 
 TEST_P(Fused, StridedTokensAreReadRight) {
-  const auto x = tokens(), strided = x.transpose(0, 1).contiguous().transpose(0, 1);
-  const auto a = affine(1);
+  const auto x = on_device(tokens()), strided = x.transpose(0, 1).contiguous().transpose(0, 1);
+  const auto a = on_device(affine(1));
   EXPECT_TRUE(at::equal(layer_norm(strided, a, {}, 1e-6), layer_norm(x, a, {}, 1e-6)));
 }
 

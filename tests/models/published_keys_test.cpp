@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 
+#include "device.h"
 #include "reel/config/json_reader.h"
 #include "reel/config/model_index.h"
 #include "reel/models/umt5.h"
@@ -18,7 +19,7 @@ namespace {
 
 using Keys = std::map<std::string, std::vector<int64_t>>;  // name to shape
 
-const std::filesystem::path kGoldens = std::filesystem::path(REEL_SOURCE_DIR) / "tests/goldens";
+const std::filesystem::path kGoldens = test::golden_folder();
 
 /// A published component: its configuration, and the names and shapes of its tensors.
 struct Published {

@@ -28,7 +28,7 @@ config::Umt5Config config_of(const test::Golden& golden) {
 
 struct Umt5 : testing::Test {
   explicit Umt5(at::ScalarType compute = at::kFloat)
-      : params(at::kCPU, compute), encoder(weights::ParamScope(params), config_of(golden)) {
+      : params(test::device(), compute), encoder(weights::ParamScope(params), config_of(golden)) {
     golden.fill(params);
     params.pack();
   }
@@ -37,8 +37,8 @@ struct Umt5 : testing::Test {
 
   /// The true tokens of row `row`, and what transformers makes of them in a padded batch.
   std::pair<std::vector<int64_t>, at::Tensor> prompt(int row) const {
-    const at::Tensor ids = golden["in.ids"][row];
-    const int64_t length = golden["in.mask"][row].sum().item<int64_t>();
+    const at::Tensor ids = golden.host("in.ids")[row];
+    const int64_t length = golden.host("in.mask")[row].sum().item<int64_t>();
     const int64_t* begin = ids.const_data_ptr<int64_t>();
     return {{begin, begin + length},
             golden["out.last_hidden_state"].narrow(0, row, 1).narrow(1, 0, length)};
@@ -56,27 +56,27 @@ struct Umt5 : testing::Test {
 };
 
 TEST_F(Umt5, IsThatOfTransformersWithoutThePadding) {
-  for (int row = 0; row < 3; ++row) EXPECT_LT(error(row), 1e-5) << "row " << row;
+  for (int row = 0; row < 3; ++row) EXPECT_LT(error(row), test::bound(1e-5)) << "row " << row;
 }
 
 TEST_F(Umt5, SeesFurtherThanTheGreatestDistance) {
-  const at::Tensor ids = golden["in.long.ids"];
+  const at::Tensor ids = golden.host("in.long.ids");
   const int64_t* begin = ids.const_data_ptr<int64_t>();
   const at::Tensor out = encode({begin, begin + ids.numel()});
-  EXPECT_LT(test::relative_l2(out, golden["out.long.last_hidden_state"]), 1e-5);
+  EXPECT_LT(test::relative_l2(out, golden["out.long.last_hidden_state"]), test::bound(1e-5));
 }
 
 TEST_F(Umt5, PutsDistancesIntoTheBucketsOfTransformers) {
-  EXPECT_TRUE(at::equal(relative_buckets(golden["in.distances"], config_of(golden)),
-                        golden["out.buckets"]));
+  EXPECT_TRUE(at::equal(relative_buckets(golden.host("in.distances"), config_of(golden)),
+                        golden.host("out.buckets")));
 }
 
 TEST_F(Umt5, PadsAPromptWithZeros) {
   const auto [ids, expected] = prompt(1);
   const at::Tensor out = encoder.encode_prompt(ids, 48, blocks);
   ASSERT_EQ(out.sizes(), (std::vector<int64_t>{1, 48, 20}));
-  EXPECT_LT(test::relative_l2(out.narrow(1, 0, 7), expected), 1e-5);
-  EXPECT_TRUE(at::equal(out.narrow(1, 7, 41), at::zeros({1, 41, 20})));
+  EXPECT_LT(test::relative_l2(out.narrow(1, 0, 7), expected), test::bound(1e-5));
+  EXPECT_TRUE(at::equal(out.narrow(1, 7, 41), at::zeros({1, 41, 20}, test::device())));
   EXPECT_TRUE(at::equal(encoder.encode_prompt(ids, 7, blocks), out.narrow(1, 0, 7)));
 }
 

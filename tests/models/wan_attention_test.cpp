@@ -22,7 +22,7 @@ struct GoldenAttention {
   }
 
   test::Golden golden;
-  weights::ParamSet params{at::kCPU, at::kFloat};
+  weights::ParamSet params{test::device(), at::kFloat};
   WanAttention attention;
   dist::SoloGroup solo;
 };
@@ -33,17 +33,18 @@ class OverSelf : public testing::TestWithParam<const char*> {
   double distance() { return test::relative_l2(tiny.over_self(), tiny.golden["out.self"]); }
 };
 
-TEST_P(OverSelf, EqualsDiffusers) { EXPECT_LT(distance(), 1e-6); }
+TEST_P(OverSelf, EqualsDiffusers) { EXPECT_LT(distance(), test::bound(1e-6)); }
 
 TEST_P(OverSelf, TurnsTheQueryAsDiffusers) {
   const auto rope = test::wan_rope(tiny.golden);
   const auto& weight = tiny.attention.norm_q.weight.tensor;
   const auto q = tiny.attention.to_q(tiny.golden["in.hidden"]);
   EXPECT_LT(test::relative_l2(tiny.attention.norm_q(q), tiny.golden["out.self.normed_query"]),
-            1e-6);
+            test::bound(1e-6));
   const auto turned =
       kernels::rms_norm_rope(q, weight, tiny.attention.norm_q.eps, rope.cos_SR, rope.sin_SR);
-  EXPECT_LT(test::relative_l2(turned, tiny.golden["out.self.turned_query"].flatten(2)), 1e-6);
+  EXPECT_LT(test::relative_l2(turned, tiny.golden["out.self.turned_query"].flatten(2)),
+            test::bound(1e-6));
 }
 
 TEST_P(OverSelf, NoticesARopeOffByOne) {
@@ -68,18 +69,18 @@ INSTANTIATE_TEST_SUITE_P(Heads, OverSelf, testing::Values("wan-attention", "wan-
 TEST(WanAttention, ReadsTheRopeAtThisRanksTokens) {
   GoldenAttention tiny("wan-attention", "self");
   const int64_t d = 12;
-  const auto rope = nn::rope_of({5, 2, 5}, d, at::kCPU);
+  const auto rope = nn::rope_of({5, 2, 5}, d, test::device());
   const auto run = [&](int64_t first) {
     return tiny.attention.over_self(tiny.golden["in.hidden"], rope,
                                     {.sequence = tiny.solo, .first_token = first});
   };
-  EXPECT_LT(test::relative_l2(run(20), run(0)), 1e-5);
+  EXPECT_LT(test::relative_l2(run(20), run(0)), test::bound(1e-5));
   EXPECT_GT(test::relative_l2(run(3), run(0)), 1e-3);
 }
 
 TEST(WanAttention, OverTextEqualsDiffusers) {
   GoldenAttention tiny("wan-attention", "cross");
-  EXPECT_LT(test::relative_l2(tiny.over_text(), tiny.golden["out.cross"]), 1e-6);
+  EXPECT_LT(test::relative_l2(tiny.over_text(), tiny.golden["out.cross"]), test::bound(1e-6));
   tiny.params.find("norm_k.weight")->tensor.fill_(1);
   EXPECT_GT(test::relative_l2(tiny.over_text(), tiny.golden["out.cross"]), 1e-3);
 }

@@ -21,9 +21,10 @@ struct GoldenBlock {
   at::Tensor run(const std::string& time_proj = "in.time_proj") {
     const auto rows = golden[time_proj];
     const int64_t B = rows.size(0), S = rows.size(1);
-    const StepTime time{{},
-                        rows.dim() == 4 ? rows.flatten(0, 1) : rows,
-                        rows.dim() == 4 ? at::arange(B * S).view({B, S}) : at::Tensor()};
+    const StepTime time{
+        {},
+        rows.dim() == 4 ? rows.flatten(0, 1) : rows,
+        rows.dim() == 4 ? at::arange(B * S, rows.device()).view({B, S}) : at::Tensor()};
     return (*block)(golden["in.hidden"], time, test::wan_rope(golden),
                     block->attn2.key_value(golden["in.text"]), {.sequence = solo});
   }
@@ -31,28 +32,29 @@ struct GoldenBlock {
   double distance() { return test::relative_l2(run(), golden["out.hidden"]); }
 
   test::Golden golden;
-  weights::ParamSet params{at::kCPU, at::kFloat};
+  weights::ParamSet params{test::device(), at::kFloat};
   std::optional<WanBlock> block;
   dist::SoloGroup solo;
 };
 
 TEST(WanBlock, EqualsDiffusers) {
   GoldenBlock tiny;
-  EXPECT_LT(tiny.distance(), 1e-6);
+  EXPECT_LT(tiny.distance(), test::bound(1e-6));
   tiny.params.pack();
-  EXPECT_LT(tiny.distance(), 1e-6);
+  EXPECT_LT(tiny.distance(), test::bound(1e-6));
 }
 
 TEST(WanBlock, TakesATimeForEachToken) {
   GoldenBlock tiny;
   EXPECT_LT(test::relative_l2(tiny.run("in.tokens.time_proj"), tiny.golden["out.tokens.hidden"]),
-            1e-6);
+            test::bound(1e-6));
   EXPECT_GT(test::relative_l2(tiny.run(), tiny.golden["out.tokens.hidden"]), 1e-3);
 }
 
 TEST(WanBlock, WorksWithoutANormBeforeTheText) {
   GoldenBlock tiny(/*with_norm2=*/false);
-  EXPECT_LT(test::relative_l2(tiny.run(), tiny.golden["out.without_norm2.hidden"]), 1e-6);
+  EXPECT_LT(test::relative_l2(tiny.run(), tiny.golden["out.without_norm2.hidden"]),
+            test::bound(1e-6));
 }
 
 TEST(WanBlock, NoticesAMissingNorm2Bias) {
@@ -64,7 +66,7 @@ TEST(WanBlock, NoticesAMissingNorm2Bias) {
 TEST(WanBlock, NoticesSwappedGates) {
   GoldenBlock tiny;
   auto& table = tiny.params.find("scale_shift_table")->tensor;
-  table = table.index_select(1, at::tensor({0, 1, 5, 3, 4, 2}));
+  table = table.index_select(1, test::on_device(at::tensor({0, 1, 5, 3, 4, 2})));
   EXPECT_GT(tiny.distance(), 1e-3);
 }
 

@@ -15,7 +15,7 @@ struct Filled {
     golden.fill(params, "w." + prefix);
   }
 
-  weights::ParamSet params{at::kCPU, at::kFloat};
+  weights::ParamSet params{test::device(), at::kFloat};
   Layer layer;
 };
 
@@ -43,13 +43,13 @@ class Residual : public testing::TestWithParam<std::pair<const char*, int64_t>> 
   }
 };
 
-TEST_P(Residual, IsDiffusersChunkByChunk) { EXPECT_LT(worst(true), 3e-6); }
+TEST_P(Residual, IsDiffusersChunkByChunk) { EXPECT_LT(worst(true), test::bound(3e-6)); }
 
 TEST_P(Residual, IsDiffusersWhole) {
   std::vector<at::Tensor> histories;
   HistoryCursor cursor(histories);
   const at::Tensor y = block.layer(golden["in." + kind + ".no_cache.x"], cursor);
-  EXPECT_LT(test::max_abs(y, golden["out." + kind + ".no_cache.x"]), 3e-6);
+  EXPECT_LT(test::max_abs(y, golden["out." + kind + ".no_cache.x"]), test::bound(3e-6));
 }
 
 TEST_P(Residual, NeedsItsHistoriesAndParameters) {
@@ -70,10 +70,10 @@ TEST(Attention, IsDiffusersFrameByFrame) {
   const test::Golden golden("vae-attention");
   Filled<AttentionBlock> block(golden, "", int64_t{6});
   const at::Tensor x = golden["in.block.x"], right = golden["out.block.x"];
-  EXPECT_LT(test::max_abs(block.layer(x), right), 3e-6);
+  EXPECT_LT(test::max_abs(block.layer(x), right), test::bound(3e-6));
   const at::Tensor last =
       block.layer(x.contiguous(at::MemoryFormat::ChannelsLast3d).narrow(2, 2, 1));
-  EXPECT_LT(test::max_abs(last, right.narrow(2, 2, 1)), 3e-6);
+  EXPECT_LT(test::max_abs(last, right.narrow(2, 2, 1)), test::bound(3e-6));
   for (weights::Param& param : block.params.params()) {
     const at::Tensor kept = param.tensor.clone();
     param.tensor.zero_();
@@ -103,7 +103,7 @@ TEST_P(Upsampling, IsDiffusersChunkByChunk) {
   std::vector<at::Tensor> histories;
   for (int i = 0; i < GetParam().chunks; ++i) {
     HistoryCursor cursor(histories);
-    EXPECT_LT(test::max_abs(layer.layer(in(i), i == 0, cursor), out(i)), 3e-6) << i;
+    EXPECT_LT(test::max_abs(layer.layer(in(i), i == 0, cursor), out(i)), test::bound(3e-6)) << i;
   }
   if (GetParam().in_time) {
     EXPECT_TRUE(at::equal(histories.at(0), golden["out." + kind + ".cache.0"]));

@@ -10,7 +10,7 @@ namespace {
 
 using test::max_abs;
 
-constexpr double kSame = 2e-5;
+const double kSame = test::bound(2e-5);
 
 /// A decoder with the configuration and weights of the model folder that its golden names.
 struct Vae {
@@ -18,13 +18,13 @@ struct Vae {
       : golden(name + "-decode"),
         folder(test::golden_folder() / golden.metadata("model")),
         config(config::read_wan_vae_config(folder / "config.json")),
-        params(at::kCPU, dtype),
+        params(test::device(), dtype),
         decoder(weights::ParamScope(params), config),
         checkpoint(folder / "diffusion_pytorch_model.safetensors") {
     for (weights::Param& param : params.params()) {
       const at::Tensor tensor = checkpoint.tensor(param.name);
       EXPECT_EQ(tensor.sizes().vec(), param.shape) << param.name;
-      param.tensor = tensor.to(dtype, false, /*copy=*/true);
+      param.tensor = tensor.to(params.device(), dtype, false, /*copy=*/true);
     }
   }
 
@@ -117,7 +117,7 @@ TEST_P(WanVae, DecodesInTiles) {
 
 TEST_P(WanVae, DecodesWholeWhatFitsATile) {
   const at::Tensor z = vae.z().narrow(2, 0, 2);
-  EXPECT_EQ(max_abs(vae.decoder.decode_tiled(z), vae.decoder.decode(z)), 0);
+  EXPECT_LE(max_abs(vae.decoder.decode_tiled(z), vae.decoder.decode(z)), test::bound(0));
 }
 
 TEST_P(WanVae, RefusesTilesThatAreNoLatents) {
@@ -133,7 +133,7 @@ TEST_P(WanVae, InBf16IsNoFurtherFromFp32ThanDiffusers) {
   const at::Tensor frames = half.decoder.decode(half.z());
   EXPECT_EQ(frames.scalar_type(), at::kFloat);
   const double error = test::relative_l2(frames, vae.frames());
-  EXPECT_LT(error, GetParam().bf16_error);
+  EXPECT_LT(error, GetParam().bf16_error * test::bound(1, 1.5));
   EXPECT_GT(error, 1e-4) << "not bf16";
 }
 
@@ -144,7 +144,7 @@ TEST_P(WanVae, DenormalisesAsWritten) {
   };
   const at::Tensor mean = channel(vae.config.latents_mean), std = channel(vae.config.latents_std);
   const at::Tensor right = x / (1.0 / std) + mean;
-  EXPECT_EQ(max_abs(vae.decoder.denormalise(x), right), 0);
+  EXPECT_LE(max_abs(vae.decoder.denormalise(x), right), test::bound(0, 1e-5));
   EXPECT_GT(max_abs(vae.decoder.denormalise(x), x * std), 1e-2);
 }
 
@@ -156,7 +156,7 @@ TEST(Frames, AreRoundedAndClamped) {
   const at::Tensor x = at::tensor({-1.5f, -1.0f, 2 * 0.5f - 1, 2 * 0.32f - 1, 1.0f, 7.0f})
                            .view({1, 1, 1, 6})
                            .expand({3, 2, 1, 6});
-  const at::Tensor bytes = rgb_frames(x);
+  const at::Tensor bytes = rgb_frames(test::on_device(x)).cpu();
   EXPECT_EQ(bytes.sizes(), at::IntArrayRef({2, 1, 6, 3}));
   const at::Tensor right = at::tensor({0, 0, 128, 82, 255, 255}, at::kByte).view({1, 1, 6, 1});
   EXPECT_TRUE(at::equal(bytes, right.expand({2, 1, 6, 3})));

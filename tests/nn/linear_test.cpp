@@ -10,7 +10,7 @@ namespace {
 class LinearForms : public testing::TestWithParam<std::tuple<at::ScalarType, bool, Activation>> {
  protected:
   at::ScalarType dtype = std::get<0>(GetParam());
-  weights::ParamSet set{at::kCPU, dtype};
+  weights::ParamSet set{test::device(), dtype};
   Linear layer{weights::ParamScope(set, "layer."),
                48,
                72,
@@ -19,7 +19,7 @@ class LinearForms : public testing::TestWithParam<std::tuple<at::ScalarType, boo
                std::get<2>(GetParam())};
 
   void SetUp() override {
-    for (auto& param : set.params()) param.tensor = at::randn(param.shape).to(dtype);
+    for (auto& param : set.params()) param.tensor = at::randn(param.shape).to(set.device(), dtype);
   }
 
   /// In fp32, from the values that the layer sees.
@@ -31,9 +31,9 @@ class LinearForms : public testing::TestWithParam<std::tuple<at::ScalarType, boo
 };
 
 TEST_P(LinearForms, PackedEqualsPlain) {
-  const auto x = at::randn({2, 19, 48}).to(dtype);
+  const auto x = at::randn({2, 19, 48}).to(set.device(), dtype);
   const auto reference = expected(x);
-  const double bound = dtype == at::kFloat ? 1e-6 : 4e-3;
+  const double bound = dtype == at::kFloat ? test::bound(1e-6) : 4e-3;
   EXPECT_LT(test::relative_l2(layer(x), reference), bound);
   set.pack();
   EXPECT_LT(test::relative_l2(layer(x), reference), bound);
@@ -41,7 +41,7 @@ TEST_P(LinearForms, PackedEqualsPlain) {
 }
 
 TEST_P(LinearForms, PackingLeavesOneCopy) {
-  if (layer.packed_weight == nullptr) GTEST_SKIP() << "no oneDNN for this dtype on this CPU";
+  if (layer.packed_weight == nullptr) GTEST_SKIP() << "no oneDNN for this dtype here";
   EXPECT_FALSE(layer.packed_weight->tensor.defined());
   set.pack();
   EXPECT_TRUE(layer.packed_weight->tensor.defined());

@@ -60,10 +60,13 @@ class Schedules : public testing::TestWithParam<const char*> {};
 TEST_P(Schedules, AreThoseOfDiffusers) {
   const Golden golden(GetParam());
   const auto scheduler = scheduler_of(golden);
-  EXPECT_TRUE(at::equal(scheduler->timesteps(), golden["out.timesteps"])) << scheduler->timesteps();
-  EXPECT_TRUE(at::equal(scheduler->sigmas(), golden["out.sigmas"])) << scheduler->sigmas();
+  EXPECT_TRUE(at::equal(scheduler->timesteps(), golden.host("out.timesteps")))
+      << scheduler->timesteps();
+  EXPECT_TRUE(at::equal(scheduler->sigmas(), golden.host("out.sigmas"))) << scheduler->sigmas();
   ASSERT_EQ(run(*scheduler, golden).scalar_type(), golden["out.samples"].scalar_type());
-  EXPECT_LT(error_of(run(*scheduler, golden), golden), 1e-6);
+  // A GPU may round a factor on the host otherwise before it multiplies in bf16.
+  const bool half = golden.host("out.model_outputs").scalar_type() == at::kBFloat16;
+  EXPECT_LT(error_of(run(*scheduler, golden), golden), test::bound(1e-6, half ? 5e-3 : 1e-5));
 }
 
 TEST_P(Schedules, GoOnAfterAPause) {
@@ -77,7 +80,7 @@ TEST_P(Schedules, GoOnAfterAPause) {
       if (i == pause) {
         // What is done with a copy, or with the original after it, must not reach the other.
         abandoned = history;
-        history = history.to(at::kCPU);
+        history = history.to(at::kCPU).to(test::device());
         scheduler->step(outputs[0], sample, i, abandoned);
       }
       sample = (i < pause ? scheduler : resumed)->step(outputs[i], sample, i, history);
@@ -109,7 +112,7 @@ TEST(ScheduleTwins, AnotherShiftIsSeen) {
     const Golden golden(name);
     const auto twin =
         make_scheduler(config_of(golden), std::stoi(golden.metadata("num_inference_steps")), 3.3);
-    EXPECT_FALSE(at::equal(twin->timesteps(), golden["out.timesteps"]));
+    EXPECT_FALSE(at::equal(twin->timesteps(), golden.host("out.timesteps")));
     EXPECT_GT(error_of(run(*twin, golden), golden), 1e-3) << name;
   }
 }

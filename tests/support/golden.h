@@ -3,23 +3,21 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 
+#include "device.h"
 #include "reel/weights/checkpoint.h"
 #include "reel/weights/safetensors.h"
 
 /// Reference data minted by scripts/golden, and how it is compared.
 namespace reel::test {
 
-inline std::filesystem::path golden_folder() {
-  return std::filesystem::path(REEL_SOURCE_DIR) / "tests/goldens";
-}
-
 struct Golden {
   explicit Golden(const std::string& name) : file(golden_folder() / (name + ".safetensors")) {}
 
-  at::Tensor operator[](const std::string& name) const { return file.tensor(name); }
+  /// On the device of the test, or on the host.
+  at::Tensor operator[](const std::string& name) const { return on_device(host(name)); }
+  at::Tensor host(const std::string& name) const { return file.tensor(name); }
   const std::string& metadata(const std::string& key) const { return file.metadata().at(key); }
 
   /// Fills `params` from the golden's own weights, named "w.<name>".
