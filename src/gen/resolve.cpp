@@ -31,8 +31,11 @@ int in_range(const std::string& field, int value, int low, int high) {
   return value;
 }
 
+/// Beyond this a model's numbers overflow; NaN is beyond it too.
+constexpr double kMaxScale = 1000;
+
 double at_least_zero(const std::string& field, double value) {
-  if (!std::isfinite(value) || value < 0) fail(field, "a finite number, not negative", value);
+  if (!(value >= 0 && value <= kMaxScale)) fail(field, "0 to 1000", value);
   return value;
 }
 
@@ -211,8 +214,8 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
       at_least_zero("guidance_scale", request.guidance_scale.value_or(model.guidance_scale));
   resolve_experts(request, model, resolved);
   resolved.flow_shift = request.flow_shift.value_or(model.flow_shift);
-  if (!std::isfinite(resolved.flow_shift) || resolved.flow_shift <= 0) {
-    fail("flow_shift", "a finite number over 0", resolved.flow_shift);
+  if (!(resolved.flow_shift > 0 && resolved.flow_shift <= kMaxScale)) {
+    fail("flow_shift", "more than 0, at most 1000", resolved.flow_shift);
   }
   resolved.max_sequence_length = in_range(
       "max_sequence_length", request.max_sequence_length.value_or(model.max_sequence_length), 1,

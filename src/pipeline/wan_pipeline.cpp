@@ -190,6 +190,12 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   }
   outcome.denoise_seconds = watch.seconds();
   dump.add("latents.final", state.latents_1CThw);
+  if (!at::isfinite(state.latents_1CThw).all().item<bool>()) {
+    dump.write();
+    throw Error(ErrorCode::Internal,
+                "denoising ended in numbers that are not finite: another "
+                "precision, shift or guidance may help");
+  }
 
   // 4. Frames
   watch.restart();
