@@ -33,6 +33,7 @@ std::vector<std::string> read_prompts(const GenerateFlags& flags) {
     std::ifstream in(flags.prompt_path);
     require(bool(in), fmt::format("--prompt-path {}: cannot be opened", flags.prompt_path));
     for (std::string line; std::getline(in, line);) {
+      if (line.ends_with('\r')) line.pop_back();
       if (!line.empty()) prompts.push_back(line);
     }
   }
@@ -56,27 +57,41 @@ std::string default_name(const std::string& prompt) {
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-') c = '_';
   }
+  if (name.front() == '.') name.front() = '_';  // not a hidden file
   return name.substr(0, 150);
 }
 
-/// Where output `output` of `prompt` goes.
-fs::path target(const GenerateFlags& flags, const std::string& prompt, int output, int outputs) {
-  fs::path path =
-      flags.output_file_path.empty()
-          ? fs::path(flags.output_path) /
-                (flags.output_file_name.empty() ? default_name(prompt) : flags.output_file_name)
-          : fs::path(flags.output_file_path);
-  if (path.extension() == ".mp4") path.replace_extension();
-  if (outputs > 1) path += fmt::format("_{}", output);
-  path += ".mp4";
-  return path;
+/// The folder that finished files go to.
+fs::path folder_of(const GenerateFlags& flags) {
+  const fs::path file = flags.output_file_path;
+  return (fs::current_path() / (file.empty() ? fs::path(flags.output_path) : file.parent_path()))
+      .lexically_normal();
+}
+
+/// Where the next of `files` goes; `made` are there already.
+fs::path target(const GenerateFlags& flags, const std::string& prompt, int made, int files) {
+  fs::path name = !flags.output_file_path.empty()   ? fs::path(flags.output_file_path).filename()
+                  : !flags.output_file_name.empty() ? fs::path(flags.output_file_name)
+                                                    : fs::path();
+  if (name.empty()) {
+    name = default_name(prompt);
+  } else {
+    if (name.extension() == ".mp4") name.replace_extension();
+    if (files > 1) name += fmt::format("_{}", made);
+  }
+  return (folder_of(flags) / name) += ".mp4";
 }
 
 /// Where files are while they are made: beside the finished ones, so that a rename moves them,
 /// and gone with the program however it ends.
 class WorkFolder {
  public:
-  explicit WorkFolder(const fs::path& parent) : path_(parent / random_id(".making-")) {}
+  /// Throws Error(InvalidArgument) if nothing can be written in `parent`.
+  explicit WorkFolder(const fs::path& parent) : path_(parent / random_id(".making-")) {
+    std::error_code fault;
+    fs::create_directories(path_, fault);
+    require(!fault, fmt::format("--output-path {}: {}", parent.string(), fault.message()));
+  }
   ~WorkFolder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
@@ -157,6 +172,9 @@ jobs::Job watch_job(jobs::JobStore& store, const std::string& id) {
 int generate(const Flags& flags) {
   const auto& g = flags.generate;
   const auto prompts = read_prompts(g);
+  require(fs::path(g.output_file_name).filename() == g.output_file_name,
+          fmt::format("--output-file-name: expected a name without folders, got '{}'",
+                      g.output_file_name));
   auto options = flags.model;
   options.dump = g.dump;
   const auto generator = make_generator(std::move(options));
@@ -171,14 +189,13 @@ int generate(const Flags& flags) {
                      quality(g),
                      {}});
   }
+  const int files = g.request.num_outputs * static_cast<int>(prompts.size());
+  int made_files = 0;
+  const WorkFolder work(folder_of(g));  // before minutes of loading
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   const auto [load_s, ready_s] = wait_until_ready(*generator);
 
-  const fs::path folder =
-      fs::absolute(g.output_file_path.empty() ? fs::path(g.output_path)
-                                              : fs::path(g.output_file_path).parent_path());
-  const WorkFolder work(folder);
   Metrics metrics;
   store::MemoryJobStore jobs(specs.size());
   store::FileBlobStore blobs(work.path());
@@ -201,16 +218,11 @@ int generate(const Flags& flags) {
                      result.inference_time_s, result.stages.text_encode, result.stages.denoise,
                      result.stages.vae_decode),
          true);
-    const int outputs = static_cast<int>(result.outputs.size());
-    for (int output = 0; output < outputs; ++output) {
-      const auto& blob = result.outputs[static_cast<size_t>(output)].blob;
-      if (!g.save_output) {
-        blobs.remove(blob);
-        continue;
-      }
-      const auto path = target(g, prompts[i], output, outputs);
-      fs::rename(blobs.find(blob)->path, path);
-      std::cout << fs::absolute(path).lexically_normal().string() << '\n';
+    for (const auto& output : result.outputs) {
+      if (!g.save_output) continue;
+      const auto path = target(g, prompts[i], made_files++, files);
+      fs::rename(blobs.find(output.blob)->path, path);
+      std::cout << path.string() << '\n';
     }
   }
   return 0;

@@ -154,6 +154,24 @@ def test_generate_without_a_server(tmp_path):
     assert (tmp_path / "dump" / "tensors.safetensors").stat().st_size > 0
 
 
+def test_generate_names_every_file(tmp_path):
+    def run(*flags):
+        return subprocess.run([SERVE, "generate", "--model-path", "fake:", *flags],
+                              capture_output=True, timeout=60, cwd=tmp_path)
+    made = run("--prompt", "a", "b", "--num-outputs", "2", "--output-file-name", "x.mp4",
+               "--output-path", "out")
+    assert made.stdout.decode().split() == [str(tmp_path / f"out/x_{i}.mp4") for i in range(4)]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"x_{i}.mp4" for i in range(4)]
+    made = run("--prompt", "a", "--output-file-path", "deep/er/y.mp4")
+    assert made.stdout.decode().split() == [str(tmp_path / "deep/er/y.mp4")]
+    for flags in [("--output-file-name", "../x.mp4"), ("--output-path", "/proc/x")]:
+        assert run("--prompt", "a", *flags).returncode == 2
+    (tmp_path / "prompts").write_bytes(b"../../x\r\nb\n")
+    names = [line.rpartition("/")[2] for line in
+             run("--prompt-path", "prompts", "--output-path", "p").stdout.decode().split()]
+    assert len(names) == 2 and names[0].startswith("_._.._x_2")
+
+
 def test_tokenize():
     made = subprocess.run([SERVE, "tokenize", "--model-path", TINY, "--jsonl"], check=True,
                           input=b'"a  &amp; b"\nnot json\n', capture_output=True, timeout=30)
