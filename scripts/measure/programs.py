@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -25,19 +24,13 @@ def reel_command(serve, settings, out):
     warm_up = settings["warm_up"]
     command += ["--warmup-mode", "server", "--warmup-resolutions", f"{warm_up['width']}x{warm_up['height']}"]
     command += ["--warmup-steps", warm_up["num_inference_steps"], "--dump", out]
+    command += ["--perf-dump-path", out / "perf.json"]
     return [str(word) for word in command]
 
 
-READY = re.compile(r"ready after ([\d.]+) s")
-MADE = re.compile(r"made in ([\d.]+) s: text ([\d.]+), denoise ([\d.]+), decode ([\d.]+)")
-
-
 def reel_perf(out):
-    """What serve prints. The MP4 is written while the VAE still decodes, so it has no stage of its own."""
-    log = (out / "log.txt").read_text(errors="replace")
-    total, text, denoise, decode = map(float, MADE.search(log).groups())
-    stages = {"text_encode": text, "denoise": denoise, "vae_decode": decode}
-    return {"stages_s": stages, "total_s": total, "load_s": float(READY.search(log)[1])}
+    perf = json.loads((out / "perf.json").read_text())
+    return {"stages_s": perf["stages_s"], "total_s": perf["total_s"], "load_s": perf["ready_s"]}
 
 
 def diffusers_perf(out):
