@@ -49,15 +49,24 @@ CodecPtr open_h264(const gen::VideoFormat& format, int quality, bool global_head
   return encoder;
 }
 
+struct CloseFile {
+  void operator()(AVFormatContext* file) const {
+    avio_closep(&file->pb);
+    avformat_free_context(file);
+  }
+};
+
 }  // namespace
 
 struct VideoEncoder::Muxer {
   Muxer(const std::filesystem::path& path, const VideoOptions& options,
         const gen::VideoFormat& video)
       : format(video), what("video " + path.filename().string()) {
-    check(avformat_alloc_output_context2(&file, nullptr, "mp4", path.c_str()), what);
+    AVFormatContext* made = nullptr;
+    check(avformat_alloc_output_context2(&made, nullptr, "mp4", path.c_str()), what);
+    file.reset(made);
     encoder = open_h264(format, options.quality, file->oformat->flags & AVFMT_GLOBALHEADER);
-    stream = avformat_new_stream(file, nullptr);
+    stream = avformat_new_stream(file.get(), nullptr);
     stream->time_base = encoder->time_base;
     stream->avg_frame_rate = encoder->framerate;
     check(avcodec_parameters_from_context(stream->codecpar, encoder.get()), what);
@@ -71,18 +80,10 @@ struct VideoEncoder::Muxer {
     check(avio_open(&file->pb, path.c_str(), AVIO_FLAG_WRITE), what);
     AVDictionary* flags = nullptr;
     av_dict_set(&flags, "movflags", "+faststart+use_metadata_tags", 0);
-    const int code = avformat_write_header(file, &flags);
+    const int code = avformat_write_header(file.get(), &flags);
     av_dict_free(&flags);
     check(code, what);
   }
-  Muxer(const Muxer&) = delete;
-  Muxer& operator=(const Muxer&) = delete;
-  ~Muxer() {
-    if (file == nullptr) return;
-    avio_closep(&file->pb);
-    avformat_free_context(file);
-  }
-
   /// Null ends the stream.
   void encode(AVFrame* picture) {
     check(avcodec_send_frame(encoder.get(), picture), what);
@@ -93,7 +94,7 @@ struct VideoEncoder::Muxer {
       packet->duration = 1;
       av_packet_rescale_ts(packet.get(), encoder->time_base, stream->time_base);
       packet->stream_index = stream->index;
-      check(av_interleaved_write_frame(file, packet.get()), what);
+      check(av_interleaved_write_frame(file.get(), packet.get()), what);
     }
   }
 
@@ -103,7 +104,7 @@ struct VideoEncoder::Muxer {
                   fmt::format("{}: expected {} frames, got {}", what, format.frames, written));
     }
     encode(nullptr);
-    check(av_write_trailer(file), what);
+    check(av_write_trailer(file.get()), what);
     avio_flush(file->pb);
     check(file->pb->error, what);
     check(avio_closep(&file->pb), what);
@@ -112,7 +113,7 @@ struct VideoEncoder::Muxer {
   gen::VideoFormat format;
   std::string what;
   int written = 0;
-  AVFormatContext* file = nullptr;
+  std::unique_ptr<AVFormatContext, CloseFile> file;
   AVStream* stream = nullptr;  // the file's
   CodecPtr encoder;
   FramePtr frame;
