@@ -85,9 +85,8 @@ std::string encode_image(const gen::Image& image, ImageFormat format, int qualit
   check(avcodec_open2(encoder.get(), codec, nullptr), name);
 
   const auto frame = make_frame(image.width, image.height, pixels);
-  const auto converter =
-      make_converter(image.width, image.height, pixels, format == ImageFormat::Jpeg);
-  convert(converter.get(), image.rgb.data(), image.width, image.height, frame.get());
+  const Converter convert(image.width, image.height, pixels, format == ImageFormat::Jpeg);
+  convert(image.rgb.data(), frame.get());
   frame->pts = 0;
   frame->quality = encoder->global_quality;
 

@@ -1,5 +1,7 @@
 #include "libav.h"
 
+#include <cstring>
+
 #include "reel/base/error.h"
 
 namespace reel::media {
@@ -24,22 +26,25 @@ FramePtr make_frame(int width, int height, AVPixelFormat format) {
   return frame;
 }
 
-ScalerPtr make_converter(int width, int height, AVPixelFormat format, bool full_range) {
-  ScalerPtr converter(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, format,
-                                     SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP, nullptr,
-                                     nullptr, nullptr));
-  if (!converter) throw Error(ErrorCode::Unsupported, "swscale: no conversion from RGB");
+Converter::Converter(int width, int height, AVPixelFormat format, bool full_range)
+    : scaler_(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, format,
+                             SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP, nullptr, nullptr,
+                             nullptr)),
+      rgb_(make_frame(width, height, AV_PIX_FMT_RGB24)) {
+  if (!scaler_) throw Error(ErrorCode::Unsupported, "swscale: no conversion from RGB");
   const int* bt709 = sws_getCoefficients(SWS_CS_ITU709);
-  sws_setColorspaceDetails(converter.get(), bt709, 1, bt709, full_range ? 1 : 0, 0, 1 << 16,
-                           1 << 16);
-  return converter;
+  sws_setColorspaceDetails(scaler_.get(), bt709, 1, bt709, full_range ? 1 : 0, 0, 1 << 16, 1 << 16);
 }
 
-void convert(SwsContext* converter, const uint8_t* rgb, int width, int height, AVFrame* frame) {
+void Converter::operator()(const uint8_t* rgb, AVFrame* frame) const {
   check(av_frame_make_writable(frame), "frame: no memory");
-  const uint8_t* planes[] = {rgb};
-  const int strides[] = {width * 3};
-  sws_scale(converter, planes, strides, 0, height, frame->data, frame->linesize);
+  const size_t row = static_cast<size_t>(rgb_->width) * 3;
+  for (int y = 0; y < rgb_->height; ++y) {
+    std::memcpy(rgb_->data[0] + static_cast<ptrdiff_t>(y) * rgb_->linesize[0],
+                rgb + static_cast<size_t>(y) * row, row);
+  }
+  sws_scale(scaler_.get(), rgb_->data, rgb_->linesize, 0, rgb_->height, frame->data,
+            frame->linesize);
 }
 
 }  // namespace reel::media

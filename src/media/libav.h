@@ -29,9 +29,16 @@ int check(int code, const std::string& what);
 FramePtr make_frame(int width, int height, AVPixelFormat format);
 
 /// RGB24 to `format` at the same size; BT.709 for the YUV formats, in the range given.
-ScalerPtr make_converter(int width, int height, AVPixelFormat format, bool full_range);
+class Converter {
+ public:
+  Converter(int width, int height, AVPixelFormat format, bool full_range);
 
-/// Converts packed RGB rows into `frame`.
-void convert(SwsContext* converter, const uint8_t* rgb, int width, int height, AVFrame* frame);
+  /// Packed RGB rows into `frame`.
+  void operator()(const uint8_t* rgb, AVFrame* frame) const;
+
+ private:
+  ScalerPtr scaler_;
+  FramePtr rgb_;  // swscale reads beyond a row's end: its rows have room for that
+};
 
 }  // namespace reel::media

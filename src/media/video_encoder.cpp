@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <optional>
 
 #include "libav.h"
 #include "reel/base/error.h"
@@ -74,7 +74,7 @@ struct VideoEncoder::Muxer {
       av_dict_set(&file->metadata, key.c_str(), value.c_str(), 0);
     }
     frame = make_frame(format.width, format.height, AV_PIX_FMT_YUV420P);
-    converter = make_converter(format.width, format.height, AV_PIX_FMT_YUV420P, false);
+    converter.emplace(format.width, format.height, AV_PIX_FMT_YUV420P, false);
     packet.reset(av_packet_alloc());
 
     check(avio_open(&file->pb, path.c_str(), AVIO_FLAG_WRITE), what);
@@ -118,7 +118,7 @@ struct VideoEncoder::Muxer {
   CodecPtr encoder;
   FramePtr frame;
   PacketPtr packet;
-  ScalerPtr converter;
+  std::optional<Converter> converter;
 };
 
 VideoEncoder::VideoEncoder(std::filesystem::path path, VideoOptions options)
@@ -147,8 +147,7 @@ void VideoEncoder::write(gen::Frames frames) {
                             frames.height, format.width, format.height));
   }
   for (int i = 0; i < frames.count; ++i) {
-    convert(muxer_->converter.get(), frames.rgb.data() + frames.frame_bytes() * size_t(i),
-            frames.width, frames.height, muxer_->frame.get());
+    (*muxer_->converter)(frames.rgb.data() + frames.frame_bytes() * size_t(i), muxer_->frame.get());
     muxer_->frame->pts = muxer_->written++;
     muxer_->encode(muxer_->frame.get());
   }
