@@ -1,9 +1,9 @@
-#include <fmt/format.h>
 #include <pthread.h>
 
+#include <chrono>
 #include <csignal>
 #include <ctime>
-#include <thread>
+#include <optional>
 
 #include "commands.h"
 #include "generators.h"

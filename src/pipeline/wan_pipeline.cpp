@@ -23,7 +23,8 @@ class Loading {
            weights::ParamSet& params, weights::LoadOptions options = {}) {
     parts_.push_back(
         {std::move(name), weights::Checkpoint(folder, stem), &params, std::move(options)});
-    total_ += bytes_of(parts_.back().checkpoint);
+    parts_.back().bytes = bytes_of(parts_.back().checkpoint);
+    total_ += parts_.back().bytes;
   }
 
   void run() {
@@ -33,7 +34,7 @@ class Loading {
         on_load_(part.name, before + progress.bytes, total_);
       };
       weights::load(*part.params, part.checkpoint, part.options);
-      before += bytes_of(part.checkpoint);
+      before += part.bytes;
     }
   }
 
@@ -43,6 +44,7 @@ class Loading {
     weights::Checkpoint checkpoint;
     weights::ParamSet* params;
     weights::LoadOptions options;
+    uint64_t bytes = 0;
   };
 
   static uint64_t bytes_of(const weights::Checkpoint& checkpoint) {
