@@ -71,7 +71,8 @@ int serve(const Flags& flags) {
   Metrics metrics;
   store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue));
   store::FileBlobStore blobs(s.output_path);
-  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(), metrics);
+  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(generator->describe().model),
+                         metrics);
   http::Options options;
   options.host = s.host;
   options.port = s.port;
