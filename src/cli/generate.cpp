@@ -18,6 +18,7 @@
 #include "reel/jobs/media_writer.h"
 #include "reel/store/file_blob_store.h"
 #include "reel/store/memory_job_store.h"
+#include "reel/store/work_folder.h"
 
 namespace reel::cli {
 namespace {
@@ -81,29 +82,6 @@ fs::path target(const GenerateFlags& flags, const std::string& prompt, int made,
   }
   return (folder_of(flags) / name) += ".mp4";
 }
-
-/// Where files are while they are made: beside the finished ones, so that a rename moves them,
-/// and gone with the program however it ends.
-class WorkFolder {
- public:
-  /// Throws Error(InvalidArgument) if nothing can be written in `parent`.
-  explicit WorkFolder(const fs::path& parent) : path_(parent / random_id(".making-")) {
-    std::error_code fault;
-    fs::create_directories(path_, fault);
-    require(!fault, fmt::format("--output-path {}: {}", parent.string(), fault.message()));
-  }
-  ~WorkFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 /// One line that is drawn over itself on a terminal; elsewhere only what ends it.
 void show(const std::string& line, bool last) {
@@ -191,7 +169,7 @@ int generate(const Flags& flags) {
   }
   const int files = g.request.num_outputs * static_cast<int>(prompts.size());
   int made_files = 0;
-  const WorkFolder work(folder_of(g));  // before minutes of loading
+  const store::WorkFolder work(folder_of(g));  // before minutes of loading
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   const auto [load_s, ready_s] = wait_until_ready(*generator);

@@ -68,7 +68,7 @@ def test_generate_where_nothing_can_be_written(tmp_path):
     for folder in [tmp_path / "file", tmp_path / "file/below"]:
         made = generate("--model-path", "fake:", "--output-path", folder)
         out, err = made.communicate(timeout=30)
-        assert made.returncode == 2 and out == "" and f"--output-path {folder}: " in err, err
+        assert made.returncode == 2 and out == "" and f"output-path: {folder}: " in err, err
 
 
 def test_generate_interrupted_leaves_nothing(tmp_path):
@@ -80,6 +80,38 @@ def test_generate_interrupted_leaves_nothing(tmp_path):
         out, _ = made.communicate(timeout=30)
         assert made.returncode != 0 and out == "" and time.monotonic() - began < 5
         assert list(tmp_path.iterdir()) == []
+
+
+def killed_while_it_makes(folder):
+    """What a killed `serve generate` leaves in a folder."""
+    before = set(folder.iterdir())
+    made = generate("--model-path", "fake:step_ms=200,steps=50", "--output-path", folder)
+    while not (left := set(folder.glob(".making-*/.lock")) - {p / ".lock" for p in before}):
+        time.sleep(0.02)
+    made.kill()
+    made.communicate()
+    return left.pop().parent
+
+
+def test_a_killed_generate_leaves_nothing_after_the_next_start(start, tmp_path):
+    living = generate("--model-path", "fake:step_ms=400,steps=10", "--output-path", tmp_path)
+    while not list(tmp_path.glob(".making-*/.lock")):
+        time.sleep(0.02)
+    (its_folder,) = tmp_path.glob(".making-*")
+
+    left = killed_while_it_makes(tmp_path)
+    assert left.exists()
+    made = generate("--model-path", "fake:", "--output-path", tmp_path)
+    assert made.communicate(timeout=60)[0] != "" and made.returncode == 0
+    assert not left.exists() and its_folder.exists()
+
+    left = killed_while_it_makes(tmp_path)
+    start("--model-path", "fake:", "--output-path", tmp_path)
+    assert not left.exists() and its_folder.exists()
+
+    out, err = living.communicate(timeout=60)
+    assert living.returncode == 0, err
+    assert out.strip() in map(str, tmp_path.iterdir()) and not its_folder.exists()
 
 
 def test_two_generate_into_one_folder(tmp_path):
