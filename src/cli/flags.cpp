@@ -139,6 +139,11 @@ void add_server_flags(CLI::App& app, Flags& flags) {
   app.add_option("--max-queue", s.max_queue, "jobs that may wait; more get 429")
       ->check(CLI::Range(1, 1'000'000))
       ->group("Server");
+  app.add_option("--job-ttl", s.job_ttl,
+                 "seconds that a finished job and its files are kept, as `expires_at` tells; "
+                 "0: for ever")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
+      ->group("Server");
   app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
       ->check(check_drain_seconds)
       ->group("Server");

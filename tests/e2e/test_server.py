@@ -123,6 +123,15 @@ def test_cancel_ends_within_a_step(start):
     assert poll(server, other, seconds=3)["status"] == "completed"
 
 
+def test_a_finished_job_expires_with_its_files(start):
+    server = start("--model-path", "fake:", "--job-ttl", "2")
+    job = poll(server, post(server, {"prompt": "a"})[0])
+    assert job["expires_at"] == job["completed_at"] + 2
+    server.wait_for(lambda: server.curl(f"{server.url}/v1/videos/{job['id']}")[1] == 410)
+    assert time.time() >= job["expires_at"]
+    server.wait_for(lambda: [p.name for p in (server.folder / "outputs").iterdir()] == [".lock"])
+
+
 def test_a_failing_job_leaves_the_queue_alone(start):
     server = start("--model-path", "fake:fail_step=2,fail_with=out_of_memory")
     bad, _ = post(server, {"prompt": "a", "num_inference_steps": 3})
