@@ -1,5 +1,7 @@
 """What goes wrong: disks that fill, folders that cannot be written, kills, two at once."""
 
+import http.client
+import json
 import os
 import signal
 import subprocess
@@ -136,3 +138,27 @@ def test_a_killed_server_leaves_nothing_after_the_next_start(start):
     again = start("--model-path", "fake:", "--output-path", outputs)
     assert list(outputs.glob("*.part")) == []
     assert again.curl(f"{again.url}/v1/videos/{job['id']}")[1] == 404
+
+
+def test_hostile_bytes_are_answered(start):
+    server = start("--model-path", "fake:")
+    form, url = "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n--x--\r\n'
+    for kind, body, param in [
+            ("application/json", b"", None), ("application/json", b"\xff\xfe", None),
+            ("application/json", b"[" * 100_000, None), ("application/json", b"[]", None),
+            ("application/json", b'{"a":' * 100_000, None),
+            ("application/json", b'{"prompt": "\xff"}', None),
+            ("application/json", b'{"prompt": "\\ud800"}', None),
+            ("application/json", b'{"prompt": "a", "flow_shift": 1e400}', None),
+            ("application/json", b'{"prompt": "a", "seed": [[1]]}', "seed"),
+            (form, b"", None), (form, b"--x", None), (form, b"\0" * 100_000, None),
+            (form, part % (b"prompt", b"\xff"), "prompt"), (form, part % (b"", b"a"), None),
+            (url, b"prompt=%ff", "prompt"), (url, b"prompt=%f", None),
+            (url, b"prompt=a&prompt=b", "prompt"), (url, b"prompt=a&seed=" + b"9" * 10_000, "seed")]:
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        connection.request("POST", "/v1/videos", body, {"Content-Type": kind})
+        reply = connection.getresponse()
+        error = json.loads(reply.read())["error"]
+        assert (reply.status, error["param"]) == (400, param), (body[:80], reply.status, error)
+    assert server.curl(server.url + "/health")[1] == 200
