@@ -26,6 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+constexpr size_t kLongestName = 240;  // bytes: file systems take 255
+
 volatile std::sig_atomic_t interrupted = 0;
 
 std::vector<std::string> read_prompts(const GenerateFlags& flags) {
@@ -69,18 +71,29 @@ fs::path folder_of(const GenerateFlags& flags) {
       .lexically_normal();
 }
 
+/// The name that was asked for, without ".mp4"; "" if none was.
+std::string asked_name(const GenerateFlags& flags) {
+  const bool with_folder = !flags.output_file_path.empty();
+  const std::string& given = with_folder ? flags.output_file_path : flags.output_file_name;
+  if (given.empty()) return {};
+  const std::string name = with_folder ? fs::path(given).filename().string() : given;
+  require(!name.empty() && name != "." && name != ".." && name.size() <= kLongestName &&
+              name.find('/') == std::string::npos,
+          fmt::format("{}: expected a name of at most {} bytes{}, got '{}'",
+                      with_folder ? "--output-file-path" : "--output-file-name", kLongestName,
+                      with_folder ? "" : " without folders", given));
+  return name.ends_with(".mp4") ? name.substr(0, name.size() - 4) : name;
+}
+
 /// Where the next of `files` goes; `made` are there already.
 fs::path target(const GenerateFlags& flags, const std::string& prompt, int made, int files) {
-  fs::path name = !flags.output_file_path.empty()   ? fs::path(flags.output_file_path).filename()
-                  : !flags.output_file_name.empty() ? fs::path(flags.output_file_name)
-                                                    : fs::path();
+  std::string name = asked_name(flags);
   if (name.empty()) {
     name = default_name(prompt);
-  } else {
-    if (name.extension() == ".mp4") name.replace_extension();
-    if (files > 1) name += fmt::format("_{}", made);
+  } else if (files > 1) {
+    name += fmt::format("_{}", made);
   }
-  return (folder_of(flags) / name) += ".mp4";
+  return folder_of(flags) / (name + ".mp4");
 }
 
 /// One line that is drawn over itself on a terminal; elsewhere only what ends it.
@@ -150,9 +163,7 @@ jobs::Job watch_job(jobs::JobStore& store, const std::string& id) {
 int generate(const Flags& flags) {
   const auto& g = flags.generate;
   const auto prompts = read_prompts(g);
-  require(fs::path(g.output_file_name).filename() == g.output_file_name,
-          fmt::format("--output-file-name: expected a name without folders, got '{}'",
-                      g.output_file_name));
+  asked_name(g);  // throws if it cannot be one
   auto options = flags.model;
   options.dump = g.dump;
   const auto generator = make_generator(std::move(options));
@@ -170,6 +181,11 @@ int generate(const Flags& flags) {
   const int files = g.request.num_outputs * static_cast<int>(prompts.size());
   int made_files = 0;
   const store::WorkFolder work(folder_of(g));  // before minutes of loading
+  if (!g.dump.empty()) {
+    std::error_code fault;
+    fs::create_directories(g.dump, fault);
+    require(!fault, fmt::format("--dump {}: {}", g.dump, fault.message()));
+  }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   const auto [load_s, ready_s] = wait_until_ready(*generator);
@@ -189,9 +205,7 @@ int generate(const Flags& flags) {
           made.status == jobs::Status::Cancelled ? ErrorCode::Cancelled : ErrorCode::Internal,
           made.error ? made.error->message : "the job did not complete");
     }
-    if (!g.perf_dump_path.empty()) {
-      write_perf_dump(g.perf_dump_path, made, {load_s, ready_s, watch.seconds(), steps.seconds()});
-    }
+    const double total_s = watch.seconds();
     const auto& result = *made.result;
     show(fmt::format("made in {:.2f} s: text {:.2f}, denoise {:.2f}, decode {:.2f}",
                      result.inference_time_s, result.stages.text_encode, result.stages.denoise,
@@ -202,6 +216,9 @@ int generate(const Flags& flags) {
       const auto path = target(g, prompts[i], made_files++, files);
       fs::rename(blobs.find(output.blob)->path, path);
       std::cout << path.string() << '\n';
+    }
+    if (!g.perf_dump_path.empty()) {
+      write_perf_dump(g.perf_dump_path, made, {load_s, ready_s, total_s, steps.seconds()});
     }
   }
   return 0;

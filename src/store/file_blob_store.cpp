@@ -44,12 +44,16 @@ class FilePart final : public jobs::BlobPart {
 };
 
 int locked(const fs::path& folder) {
+  const auto refuse = [&folder](const std::error_code& why) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("output-path: {}: {}", folder.string(), why.message()), "output-path");
+  };
   std::error_code fault;
   fs::create_directories(folder, fault);
-  if (fault) throw file_error("create", folder, fault.value());
+  if (fault) refuse(fault);
   const fs::path path = folder / ".lock";
   const int descriptor = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-  if (descriptor < 0) throw file_error("create", path, errno);
+  if (descriptor < 0) refuse({errno, std::generic_category()});
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const int cause = errno;
     ::close(descriptor);

@@ -176,12 +176,24 @@ def test_generate_names_every_file(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"x_{i}.mp4" for i in range(4)]
     made = run("--prompt", "a", "--output-file-path", "deep/er/y.mp4")
     assert made.stdout.decode().split() == [str(tmp_path / "deep/er/y.mp4")]
-    for flags in [("--output-file-name", "../x.mp4"), ("--output-path", "/proc/x")]:
-        assert run("--prompt", "a", *flags).returncode == 2
+    for flags in [("--output-file-name", "../x.mp4"), ("--output-file-name", ".."),
+                  ("--output-file-name", "x" * 300), ("--output-file-path", "out/"),
+                  ("--output-path", "/proc/x"), ("--dump", "/proc/x"),
+                  ("--perf-dump-path", "none/x")]:
+        made = run("--prompt", "a", *flags)
+        assert made.returncode == 2 and made.stderr.count(b"\n") == 1, (flags, made.stderr)
     (tmp_path / "prompts").write_bytes(b"../../x\r\nb\n")
     names = [line.rpartition("/")[2] for line in
              run("--prompt-path", "prompts", "--output-path", "p").stdout.decode().split()]
     assert len(names) == 2 and names[0].startswith("_._.._x_2")
+
+
+def test_an_output_path_that_cannot_be_exits_2(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in ["", "/proc/x", "file"]:
+        made = subprocess.run([SERVE, "--model-path", "fake:", "--port", "0", "--output-path", path],
+                              capture_output=True, timeout=30, cwd=tmp_path, text=True)
+        assert made.returncode == 2 and made.stderr.startswith(f"serve: output-path: {path}: ")
 
 
 def test_tokenize():

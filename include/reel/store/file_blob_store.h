@@ -13,8 +13,8 @@ namespace reel::store {
 class FileBlobStore final : public jobs::BlobStore {
  public:
   /// Makes the folder if need be, and removes what killed processes left there, half-written.
-  /// Throws Error(Conflict) if another process holds the folder, Error(StorageFull),
-  /// Error(Internal).
+  /// Throws Error(Conflict) if another process holds the folder, Error(InvalidArgument) if nothing
+  /// can be written in it, Error(Internal).
   explicit FileBlobStore(std::filesystem::path folder);
   ~FileBlobStore() override;
 
