@@ -1,18 +1,22 @@
 #include "flags.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 
 #include "reel/base/error.h"
 #include "refused_flags.h"
 
 namespace reel::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 const std::set<std::string> kPrecisions = {"fp32", "bf16", "fp16"};
 
@@ -32,13 +36,23 @@ std::string check_url(const std::string& text) {
   return fmt::format("expected http://… or https://…, got '{}'", text);
 }
 
-std::string check_drain_seconds(const std::string& text) {
-  double seconds = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, seconds);
-  // Not CLI::Range, which lets nan through.
-  if (fault == std::errc() && stop == end && seconds >= 0 && seconds <= 86400) return {};
-  return fmt::format("expected 0 to 86400 seconds, got '{}'", text);
+/// A check for numbers from `low` to `high`: not CLI::Range, which lets nan through.
+auto number_from(double low, double high) {
+  return [low, high](const std::string& text) -> std::string {
+    double number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, fault] = std::from_chars(text.data(), end, number);
+    if (fault == std::errc() && stop == end && number >= low && number <= high) return {};
+    return fmt::format("expected {} to {}, got '{}'", low, high, text);
+  };
+}
+
+std::string check_writable(const std::string& text) {
+  const fs::path path = fs::absolute(text);
+  std::error_code none;
+  const fs::path at = fs::exists(path, none) ? path : path.parent_path();
+  if (!fs::is_directory(path, none) && ::access(at.c_str(), W_OK) == 0) return {};
+  return fmt::format("'{}' cannot be written", text);
 }
 
 /// `--flag`, `--flag true` and `--flag false`, as SGLang's StoreBoolean.
@@ -92,7 +106,9 @@ void add_model_flags(CLI::App& app, Flags& flags) {
   app.add_option("--device", m.device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->group("Model");
-  app.add_option("--threads", m.threads, "CPU threads; 0: as many as cores")->group("Model");
+  app.add_option("--threads", m.threads, "CPU threads; 0: as many as cores")
+      ->check(CLI::Range(0, 1024))
+      ->group("Model");
   app.add_option("--dit-precision", m.dit_precision, "of the transformer")
       ->check(CLI::IsMember(kPrecisions))
       ->group("Model");
@@ -104,7 +120,7 @@ void add_model_flags(CLI::App& app, Flags& flags) {
       ->group("Model");
   add_boolean(app, "--vae-tiling", m.vae_tiling, "decode in tiles: less memory")->group("Model");
   app.add_option("--flow-shift", m.flow_shift, "of the noise schedule")
-      ->check(CLI::PositiveNumber)
+      ->check(number_from(0.001, 1000))
       ->group("Model");
   app.add_option_function<std::string>(
          "--warmup-mode", [&m](const std::string& mode) { m.warm_up = mode == "server"; },
@@ -119,7 +135,7 @@ void add_model_flags(CLI::App& app, Flags& flags) {
          "WxH …: a warm-up at each")
       ->group("Model");
   app.add_option("--warmup-steps", m.warm_up_steps, "denoising steps of the warm-up")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000))
       ->group("Model");
 }
 
@@ -139,8 +155,13 @@ void add_server_flags(CLI::App& app, Flags& flags) {
   app.add_option("--max-queue", s.max_queue, "jobs that may wait; more get 429")
       ->check(CLI::Range(1, 1'000'000))
       ->group("Server");
+  app.add_option("--job-ttl", s.job_ttl,
+                 "seconds that a finished job and its files are kept, as `expires_at` tells; "
+                 "0: for ever")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
+      ->group("Server");
   app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
-      ->check(check_drain_seconds)
+      ->check(number_from(0, 86400))
       ->group("Server");
   app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
@@ -154,7 +175,9 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--negative-prompt", r.negative_prompt, "\"\" means empty");
   app.add_option("--output-path", g.output_path, "folder of the video");
   app.add_option("--output-file-name", g.output_file_name, "its name there");
-  app.add_option("--output-file-path", g.output_file_path, "folder and name at once");
+  app.add_option("--output-file-path", g.output_file_path, "folder and name at once")
+      ->excludes("--output-path")
+      ->excludes("--output-file-name");
   app.add_option("--output-quality", g.output_quality, "maximum, high, medium, low or default")
       ->check(CLI::IsMember({"maximum", "high", "medium", "low", "default"}));
   app.add_option("--output-compression", g.output_compression, "0 … 100, above --output-quality")
@@ -174,68 +197,77 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--guidance-scale", r.guidance_scale, "1 or less: one forward a step");
   app.add_option("--guidance-scale-2", r.guidance_scale_2, "of the low-noise expert");
   app.add_option("--boundary-ratio", r.boundary_ratio, "where the experts change")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_from(0, 1));
   app.add_option("--max-sequence-length", r.max_sequence_length, "tokens of a prompt");
   app.add_flag("--save-output,!--no-save-output", g.save_output, "");
   app.add_option("--dump", g.dump, "folder for tensors.safetensors: embeddings, latents, frames");
-  app.add_option("--perf-dump-path", g.perf_dump_path,
-                 "JSON of the seconds of each stage and step");
+  app.add_option("--perf-dump-path", g.perf_dump_path, "JSON of the seconds of each stage and step")
+      ->check(check_writable);
 }
 
 void add_bench_flags(CLI::App& app, BenchFlags& b) {
   app.add_option("--base-url", b.base_url, "of the server")->check(check_url);
   app.add_option("--host", b.host, "");
-  app.add_option("--port", b.port, "");
+  app.add_option("--port", b.port, "")->check(CLI::Range(1, 65535));
   app.add_option("--dataset", b.dataset, "random, or vbench: prompts of --dataset-path")
       ->check(CLI::IsMember({"random", "vbench"}));
   app.add_option("--dataset-path", b.dataset_path, "a file with one prompt a line");
-  app.add_option("--num-prompts", b.num_prompts, "")->check(CLI::PositiveNumber);
+  app.add_option("--num-prompts", b.num_prompts, "")->check(CLI::Range(1, 1'000'000));
   app.add_option("--num-outputs-per-prompt", b.num_outputs_per_prompt, "")
       ->check(CLI::Range(1, 10));
-  app.add_option("--max-concurrency", b.max_concurrency, "")->check(CLI::PositiveNumber);
-  app.add_option("--request-rate", b.request_rate, "requests a second (Poisson); inf: at once");
+  app.add_option("--max-concurrency", b.max_concurrency, "")->check(CLI::Range(1, 10'000));
+  app.add_option("--request-rate", b.request_rate, "requests a second (Poisson); inf: at once")
+      ->check(number_from(0, std::numeric_limits<double>::infinity()));
   app.add_option("--width", b.width, "");
   app.add_option("--height", b.height, "");
   app.add_option("--num-frames", b.num_frames, "");
   app.add_option("--fps", b.fps, "");
   app.add_option("--num-inference-steps", b.num_inference_steps, "");
-  app.add_option("--warmup-requests", b.warmup_requests, "")->check(CLI::NonNegativeNumber);
+  app.add_option("--warmup-requests", b.warmup_requests, "")->check(CLI::Range(0, 1'000'000));
   app.add_option("--warmup-inference-steps", b.warmup_inference_steps, "")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1000));
   app.add_option("--extra-body", b.extra_body, "JSON merged over every request");
-  app.add_option("--output-file", b.output_file, "JSON of the figures");
+  app.add_option("--output-file", b.output_file, "JSON of the figures")->check(check_writable);
 }
 
 /// The flags in a JSON or YAML file (the former is the latter), as command-line words.
-std::vector<std::string> read_config(const std::string& path) {
+std::vector<std::string> read_config(const std::string& path) try {
+  const auto expect = [&path](bool holds, const std::string& what) {
+    require(holds, fmt::format("--config {}: expected {}", path, what));
+  };
+  expect(!fs::is_directory(path), "a file");
+  const YAML::Node flags = YAML::LoadFile(path);
+  expect(flags.IsMap() || flags.IsNull(), "flags and values");
   std::vector<std::string> words;
-  try {
-    for (const auto& entry : YAML::LoadFile(path)) {
-      auto name = entry.first.as<std::string>();
-      std::replace(name.begin(), name.end(), '_', '-');
-      words.push_back("--" + name);
-      if (entry.second.IsSequence()) {
-        for (const auto& item : entry.second) words.push_back(item.as<std::string>());
-      } else {
-        words.push_back(entry.second.as<std::string>());
-      }
-    }
-  } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::InvalidArgument,
-                fmt::format("--config {}: expected flags and values: {}", path, error.what()));
+  for (const auto& flag : flags) {
+    const YAML::Node& value = flag.second;
+    auto name = flag.first.as<std::string>();
+    std::replace(name.begin(), name.end(), '_', '-');
+    words.push_back("--" + name);
+    expect(value.IsScalar() || value.IsSequence(), "a value for " + name);
+    if (value.IsScalar()) words.push_back(value.as<std::string>());
+    for (const auto& item : value) words.push_back(item.as<std::string>());
   }
   return words;
+} catch (const YAML::Exception& error) {
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("--config {}: expected flags and values: {}", path, error.what()));
 }
 
 /// The command line with what `--config` names put first, where later words win.
 std::vector<std::string> all_words(int argc, const char* const* argv) {
-  std::vector<std::string> given(argv + 1, argv + argc), words;
-  for (auto it = given.begin(); it != given.end(); ++it) {
-    if (*it == "--config" && it + 1 != given.end()) {
-      words = read_config(*(it + 1));
-      given.erase(it, it + 2);
-      break;
+  constexpr std::string_view kConfig = "--config", kConfigIs = "--config=";
+  std::vector<std::string> words, given;
+  bool read = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word != kConfig && !word.starts_with(kConfigIs)) {
+      given.push_back(word);
+      continue;
     }
+    require(!read && (word != kConfig || i + 1 < argc), "--config: expected one file");
+    words = read_config(word == kConfig ? argv[++i] : word.substr(kConfigIs.size()));
+    read = true;
   }
   words.insert(words.end(), given.begin(), given.end());
   return words;
@@ -253,6 +285,7 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   add_model_flags(app, flags);
   add_server_flags(app, flags);
   RefusedFlags refused(app);
+  app.require_subcommand(0, 1);
 
   auto* generate = app.add_subcommand("generate", "make a video without a server")->fallthrough();
   generate->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -269,7 +302,7 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
       ->required();
   tokenize->add_flag("--jsonl", flags.tokenize.jsonl, "each line is a JSON string");
   tokenize->add_option("--max-length", flags.tokenize.max_length, "tokens")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000));
 
   try {
     auto words = all_words(argc, argv);

@@ -16,7 +16,8 @@ struct ServerFlags {
   std::string public_url;
   std::string output_path = "outputs";
   int max_queue = 1000;
-  double drain_timeout = 30;  // seconds
+  int64_t job_ttl = 7 * 24 * 3600;  // seconds; 0: for ever
+  double drain_timeout = 30;        // seconds
 };
 
 struct GenerateFlags {

@@ -18,12 +18,15 @@
 #include "reel/jobs/media_writer.h"
 #include "reel/store/file_blob_store.h"
 #include "reel/store/memory_job_store.h"
+#include "reel/store/work_folder.h"
 
 namespace reel::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+
+constexpr size_t kLongestName = 240;  // bytes: file systems take 255
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -68,42 +71,30 @@ fs::path folder_of(const GenerateFlags& flags) {
       .lexically_normal();
 }
 
-/// Where the next of `files` goes; `made` are there already.
-fs::path target(const GenerateFlags& flags, const std::string& prompt, int made, int files) {
-  fs::path name = !flags.output_file_path.empty()   ? fs::path(flags.output_file_path).filename()
-                  : !flags.output_file_name.empty() ? fs::path(flags.output_file_name)
-                                                    : fs::path();
-  if (name.empty()) {
-    name = default_name(prompt);
-  } else {
-    if (name.extension() == ".mp4") name.replace_extension();
-    if (files > 1) name += fmt::format("_{}", made);
-  }
-  return (folder_of(flags) / name) += ".mp4";
+/// The name that was asked for, without ".mp4"; "" if none was.
+std::string asked_name(const GenerateFlags& flags) {
+  const bool with_folder = !flags.output_file_path.empty();
+  const std::string& given = with_folder ? flags.output_file_path : flags.output_file_name;
+  if (given.empty()) return {};
+  const std::string name = with_folder ? fs::path(given).filename().string() : given;
+  require(!name.empty() && name != "." && name != ".." && name.size() <= kLongestName &&
+              name.find('/') == std::string::npos,
+          fmt::format("{}: expected a name of at most {} bytes{}, got '{}'",
+                      with_folder ? "--output-file-path" : "--output-file-name", kLongestName,
+                      with_folder ? "" : " without folders", given));
+  return name.ends_with(".mp4") ? name.substr(0, name.size() - 4) : name;
 }
 
-/// Where files are while they are made: beside the finished ones, so that a rename moves them,
-/// and gone with the program however it ends.
-class WorkFolder {
- public:
-  /// Throws Error(InvalidArgument) if nothing can be written in `parent`.
-  explicit WorkFolder(const fs::path& parent) : path_(parent / random_id(".making-")) {
-    std::error_code fault;
-    fs::create_directories(path_, fault);
-    require(!fault, fmt::format("--output-path {}: {}", parent.string(), fault.message()));
+/// Where the next of `files` goes; `made` are there already.
+fs::path target(const GenerateFlags& flags, const std::string& prompt, int made, int files) {
+  std::string name = asked_name(flags);
+  if (name.empty()) {
+    name = default_name(prompt);
+  } else if (files > 1) {
+    name += fmt::format("_{}", made);
   }
-  ~WorkFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+  return folder_of(flags) / (name + ".mp4");
+}
 
 /// One line that is drawn over itself on a terminal; elsewhere only what ends it.
 void show(const std::string& line, bool last) {
@@ -172,9 +163,7 @@ jobs::Job watch_job(jobs::JobStore& store, const std::string& id) {
 int generate(const Flags& flags) {
   const auto& g = flags.generate;
   const auto prompts = read_prompts(g);
-  require(fs::path(g.output_file_name).filename() == g.output_file_name,
-          fmt::format("--output-file-name: expected a name without folders, got '{}'",
-                      g.output_file_name));
+  asked_name(g);  // throws if it cannot be one
   auto options = flags.model;
   options.dump = g.dump;
   const auto generator = make_generator(std::move(options));
@@ -191,7 +180,12 @@ int generate(const Flags& flags) {
   }
   const int files = g.request.num_outputs * static_cast<int>(prompts.size());
   int made_files = 0;
-  const WorkFolder work(folder_of(g));  // before minutes of loading
+  const store::WorkFolder work(folder_of(g));  // before minutes of loading
+  if (!g.dump.empty()) {
+    std::error_code fault;
+    fs::create_directories(g.dump, fault);
+    require(!fault, fmt::format("--dump {}: {}", g.dump, fault.message()));
+  }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   const auto [load_s, ready_s] = wait_until_ready(*generator);
@@ -199,7 +193,8 @@ int generate(const Flags& flags) {
   Metrics metrics;
   store::MemoryJobStore jobs(specs.size());
   store::FileBlobStore blobs(work.path());
-  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(), metrics);
+  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(generator->describe().model),
+                         metrics);
   for (size_t i = 0; i < specs.size(); ++i) {
     StepTimes steps;
     const auto listening = jobs.watch([&steps](const jobs::Job& job) { steps.see(job); });
@@ -210,9 +205,7 @@ int generate(const Flags& flags) {
           made.status == jobs::Status::Cancelled ? ErrorCode::Cancelled : ErrorCode::Internal,
           made.error ? made.error->message : "the job did not complete");
     }
-    if (!g.perf_dump_path.empty()) {
-      write_perf_dump(g.perf_dump_path, made, {load_s, ready_s, watch.seconds(), steps.seconds()});
-    }
+    const double total_s = watch.seconds();
     const auto& result = *made.result;
     show(fmt::format("made in {:.2f} s: text {:.2f}, denoise {:.2f}, decode {:.2f}",
                      result.inference_time_s, result.stages.text_encode, result.stages.denoise,
@@ -223,6 +216,9 @@ int generate(const Flags& flags) {
       const auto path = target(g, prompts[i], made_files++, files);
       fs::rename(blobs.find(output.blob)->path, path);
       std::cout << path.string() << '\n';
+    }
+    if (!g.perf_dump_path.empty()) {
+      write_perf_dump(g.perf_dump_path, made, {load_s, ready_s, total_s, steps.seconds()});
     }
   }
   return 0;

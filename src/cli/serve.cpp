@@ -13,6 +13,7 @@
 #include "reel/http/server.h"
 #include "reel/jobs/job_runner.h"
 #include "reel/jobs/media_writer.h"
+#include "reel/jobs/retention.h"
 #include "reel/store/file_blob_store.h"
 #include "reel/store/memory_job_store.h"
 
@@ -69,9 +70,11 @@ int serve(const Flags& flags) {
   const auto& s = flags.server;
   const auto generator = make_generator(flags.model);
   Metrics metrics;
-  store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue));
+  store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), std::chrono::seconds(s.job_ttl));
   store::FileBlobStore blobs(s.output_path);
-  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(), metrics);
+  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(generator->describe().model),
+                         metrics);
+  const jobs::Retention retention(jobs, blobs);
   http::Options options;
   options.host = s.host;
   options.port = s.port;

@@ -21,6 +21,17 @@ namespace {
               fmt::format("request body: {} the spool file failed: {}", what, std::strerror(why)));
 }
 
+/// Gone when it is closed, also by a kill.
+Descriptor nameless_file(const std::filesystem::path& folder) {
+  Descriptor file(open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file) {  // not every file system has such
+    std::string name = (folder / "reel-body-XXXXXX").string();
+    file = Descriptor(mkostemp(name.data(), O_CLOEXEC));
+    if (file) unlink(name.c_str());
+  }
+  return file;
+}
+
 }  // namespace
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -44,10 +55,8 @@ void Body::append(std::string_view bytes) {
 
 void Body::spool() {
   if (!file_) {
-    std::string name = (spool_dir_ / "reel-body-XXXXXX").string();
-    file_ = Descriptor(mkostemp(name.data(), O_CLOEXEC));
+    file_ = nameless_file(spool_dir_);
     if (!file_) fail("opening");
-    unlink(name.c_str());
   }
   std::string_view left = memory_;
   while (!left.empty()) {

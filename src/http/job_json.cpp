@@ -88,9 +88,10 @@ json video_json(const jobs::Job& job, const Api& api, const std::string& base_ur
                 {"num_outputs", request.num_outputs()},
                 {"seed", request.num_outputs() == 1 ? json(request.seeds[0]) : json(request.seeds)},
                 {"quality", "standard"},
+                {"expires_at", or_null(job.expires_at)},
                 {"error", nullptr}};
-  for (const char* key : {"url", "completed_at", "expires_at", "remixed_from_video_id", "file_path",
-                          "file_paths", "peak_memory_mb", "inference_time_s", "action"}) {
+  for (const char* key : {"url", "completed_at", "remixed_from_video_id", "file_path", "file_paths",
+                          "peak_memory_mb", "inference_time_s", "action"}) {
     video[key] = nullptr;
   }
   add_progress(video, job);
@@ -149,8 +150,9 @@ size_t output_of(const jobs::Job& job, const std::string& variant) {
 jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id) {
   auto job = api.services.jobs.find(id);
   if (!job || job->spec->kind != kind) {
-    throw Error(ErrorCode::NotFound,
-                kind == jobs::Kind::Video ? "Video not found" : "Image not found", "id");
+    const std::string what = kind == jobs::Kind::Video ? "Video" : "Image";
+    if (api.services.jobs.has_expired(id)) throw Error(ErrorCode::Gone, what + " expired", "id");
+    throw Error(ErrorCode::NotFound, what + " not found", "id");
   }
   return *std::move(job);
 }

@@ -22,7 +22,7 @@ int poll_after_ms(const jobs::Job& job);
 /// "video", or the number of an output that `job` has, as an index. Throws Error(NotFound).
 size_t output_of(const jobs::Job& job, const std::string& variant);
 
-/// The job of this kind, or Error(NotFound).
+/// The job of this kind. Throws Error(NotFound), or Error(Gone) if it has expired.
 jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id);
 
 /// Why a job that is not completed has no content, as a 404 `video_not_ready`.

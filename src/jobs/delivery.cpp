@@ -5,6 +5,7 @@
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
+#include "reel/jobs/retention.h"
 
 namespace reel::jobs {
 
@@ -124,29 +125,19 @@ void Delivery::settle(Result result) {
   if (!is_off()) {
     result.outputs = outputs_;
     try {
-      if (!jobs_.complete(job().id, std::move(result))) drop_files();
+      if (!jobs_.complete(job().id, std::move(result))) remove_files(blobs_, outputs_);
       return;
     } catch (const Error& error) {
       give_up({std::string(job_error_code(error.code())), error.what()});
     }
   }
-  drop_files();
+  remove_files(blobs_, outputs_);
   const std::lock_guard lock(mutex_);
   if (!error_) return;  // cancelled, which the store knows
   try {
     jobs_.fail(job().id, *error_);
   } catch (const Error& error) {
     log::error("job.not_failed", {{"job", job().id}, {"why", error.what()}});
-  }
-}
-
-void Delivery::drop_files() {
-  for (const Output& output : outputs_) {
-    try {
-      blobs_.remove(output.blob);
-    } catch (const Error& error) {
-      log::warning("blob.kept", {{"file", output.blob}, {"why", error.what()}});
-    }
   }
 }
 

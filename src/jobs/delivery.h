@@ -58,7 +58,6 @@ class Delivery : public std::enable_shared_from_this<Delivery> {
   void write(gen::Frames frames);
   void close_file();
   void settle(Result result);
-  void drop_files();
 
   JobStore& jobs_;
   BlobStore& blobs_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libav.h"
+#include "metadata.h"
 #include "reel/base/error.h"
 
 extern "C" {
@@ -62,7 +63,8 @@ std::string_view content_type(ImageFormat format) {
   return "image/webp";
 }
 
-std::string encode_image(const gen::Image& image, ImageFormat format, int quality) {
+std::string encode_image(const gen::Image& image, ImageFormat format, const ImageOptions& options) {
+  av_log_set_level(AV_LOG_ERROR);
   const char* name = encoder_name(format);
   const AVCodec* codec = avcodec_find_encoder_by_name(name);
   if (codec == nullptr) {
@@ -74,13 +76,14 @@ std::string encode_image(const gen::Image& image, ImageFormat format, int qualit
   encoder->width = image.width;
   encoder->height = image.height;
   encoder->pix_fmt = pixels;
+  encoder->sample_aspect_ratio = {1, 1};
   encoder->time_base = {1, 1};
   encoder->thread_count = 1;
   if (format == ImageFormat::Jpeg) {  // 2 is best, 31 worst
     encoder->flags |= AV_CODEC_FLAG_QSCALE;
-    encoder->global_quality = FF_QP2LAMBDA * (2 + (100 - quality) * 29 / 100);
+    encoder->global_quality = FF_QP2LAMBDA * (2 + (100 - options.quality) * 29 / 100);
   } else if (format == ImageFormat::Webp) {
-    av_opt_set_double(encoder->priv_data, "quality", quality, 0);
+    av_opt_set_double(encoder->priv_data, "quality", options.quality, 0);
   }
   check(avcodec_open2(encoder.get(), codec, nullptr), name);
 
@@ -94,7 +97,9 @@ std::string encode_image(const gen::Image& image, ImageFormat format, int qualit
   check(avcodec_send_frame(encoder.get(), frame.get()), name);
   check(avcodec_send_frame(encoder.get(), nullptr), name);
   check(avcodec_receive_packet(encoder.get(), packet.get()), name);
-  return {reinterpret_cast<const char*>(packet->data), static_cast<size_t>(packet->size)};
+  const std::string file(reinterpret_cast<const char*>(packet->data),
+                         static_cast<size_t>(packet->size));
+  return with_metadata(file, format, {image.width, image.height}, options.metadata);
 }
 
 }  // namespace reel::media

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "libav.h"
+#include "metadata.h"
 #include "reel/base/error.h"
 
 extern "C" {
@@ -71,7 +72,7 @@ struct VideoEncoder::Muxer {
     stream->avg_frame_rate = encoder->framerate;
     check(avcodec_parameters_from_context(stream->codecpar, encoder.get()), what);
     for (const auto& [key, value] : options.metadata) {
-      av_dict_set(&file->metadata, key.c_str(), value.c_str(), 0);
+      av_dict_set(&file->metadata, key.c_str(), printable(value).c_str(), 0);
     }
     frame = make_frame(format.width, format.height, AV_PIX_FMT_YUV420P);
     converter.emplace(format.width, format.height, AV_PIX_FMT_YUV420P, false);

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "reel/base/clock.h"
@@ -20,6 +21,8 @@ namespace reel::store {
 
 using jobs::Job;
 using jobs::Status;
+
+constexpr size_t kExpiredKnown = 10'000;  // ids that are told apart from ones that never were
 
 struct MemoryJobStore::State {
   struct Record {
@@ -34,10 +37,11 @@ struct MemoryJobStore::State {
   using Queue = __gnu_pbds::tree<Turn, Record*, std::less<Turn>, __gnu_pbds::rb_tree_tag,
                                  __gnu_pbds::tree_order_statistics_node_update>;
 
-  State(size_t most, std::unique_ptr<jobs::QueuePolicy> by)
-      : max_queued(most), policy(std::move(by)) {}
+  State(size_t most, std::chrono::seconds kept, std::unique_ptr<jobs::QueuePolicy> by)
+      : max_queued(most), ttl(kept), policy(std::move(by)) {}
 
   const size_t max_queued;
+  const std::chrono::seconds ttl;
   const std::unique_ptr<jobs::QueuePolicy> policy;
 
   mutable std::mutex mutex;  // guards what follows, down to `news`
@@ -48,6 +52,9 @@ struct MemoryJobStore::State {
   std::array<jobs::Counts, 2> counts;
   Queue queue;
   std::unordered_map<std::string, std::pair<std::string, std::string>> keys;  // fingerprint, id
+  std::map<std::pair<int64_t, uint64_t>, Record*> expiries;  // expires_at, sequence
+  std::unordered_set<std::string> expired;
+  std::deque<std::string> expired_in_order;
   uint64_t next_sequence = 1;
   std::deque<Job> news;  // changes that the listeners do not know of yet
 
@@ -91,6 +98,10 @@ struct MemoryJobStore::State {
       job.started_at = unix_seconds();
     } else {
       job.completed_at = unix_seconds();
+      if (ttl.count() > 0) {
+        job.expires_at = *job.completed_at + ttl.count();
+        expiries[{*job.expires_at, job.sequence}] = &record;
+      }
       job.progress.eta_seconds.reset();
       finished.notify_all();
     }
@@ -102,6 +113,24 @@ struct MemoryJobStore::State {
     record.job.error = std::move(error);
     record.cancel.cancel();
     news.push_back(record.job);
+  }
+
+  /// The last state of a finished job that is there no more.
+  Job forget(Record& record) {
+    Job job = std::move(record.job);
+    by_kind[static_cast<size_t>(job.spec->kind)].erase(job.sequence);
+    keys.erase(record.idempotency_key);
+    if (job.expires_at) expiries.erase({*job.expires_at, job.sequence});
+    records.erase(job.id);
+    return job;
+  }
+
+  void remember_expired(const std::string& id) {
+    expired.insert(id);
+    expired_in_order.push_back(id);
+    if (expired_in_order.size() <= kExpiredKnown) return;
+    expired.erase(expired_in_order.front());
+    expired_in_order.pop_front();
   }
 
   /// Tells the listeners, in order, what they do not know yet. Without `mutex`.
@@ -118,8 +147,9 @@ struct MemoryJobStore::State {
   }
 };
 
-MemoryJobStore::MemoryJobStore(size_t max_queued, std::unique_ptr<jobs::QueuePolicy> policy)
-    : state_(std::make_unique<State>(max_queued, std::move(policy))) {}
+MemoryJobStore::MemoryJobStore(size_t max_queued, std::chrono::seconds ttl,
+                               std::unique_ptr<jobs::QueuePolicy> policy)
+    : state_(std::make_unique<State>(max_queued, ttl, std::move(policy))) {}
 
 MemoryJobStore::~MemoryJobStore() = default;
 
@@ -234,14 +264,26 @@ Job MemoryJobStore::remove(const std::string& id) {
     const std::lock_guard lock(state_->mutex);
     State::Record& record = state_->need(id);
     state_->end(record, Status::Cancelled, {"cancelled", "the job was deleted"});
-    job = std::move(record.job);
-    state_->by_kind[static_cast<size_t>(job.spec->kind)].erase(job.sequence);
-    state_->keys.erase(record.idempotency_key);
-    state_->records.erase(id);
+    job = state_->forget(record);
     state_->finished.notify_all();
   }
   state_->deliver();
   return job;
+}
+
+std::vector<Job> MemoryJobStore::expire(int64_t now) {
+  std::vector<Job> gone;
+  const std::lock_guard lock(state_->mutex);
+  while (!state_->expiries.empty() && state_->expiries.begin()->first.first <= now) {
+    gone.push_back(state_->forget(*state_->expiries.begin()->second));
+    state_->remember_expired(gone.back().id);
+  }
+  return gone;
+}
+
+bool MemoryJobStore::has_expired(const std::string& id) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->expired.contains(id);
 }
 
 std::optional<Job> MemoryJobStore::find(const std::string& id) const {

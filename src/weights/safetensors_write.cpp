@@ -1,68 +1,15 @@
 #include <ATen/ATen.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "reel/base/error.h"
+#include "reel/base/part_file.h"
 #include "reel/weights/safetensors.h"
 #include "safetensors_header.h"
 
 namespace reel::weights {
-namespace {
-
-[[noreturn]] void fail_write(const std::filesystem::path& path) {
-  const int error = errno;
-  const bool full = error == ENOSPC || error == EDQUOT;
-  throw Error(full ? ErrorCode::StorageFull : ErrorCode::Internal,
-              fmt::format("{}: cannot be written: {}", path.string(), std::strerror(error)));
-}
-
-/// A file under a temporary name, which is gone unless it was published.
-class PartFile {
- public:
-  explicit PartFile(std::filesystem::path target)
-      : target_(std::move(target)), part_(target_.string() + ".XXXXXX") {
-    fd_ = ::mkostemp(part_.data(), O_CLOEXEC);
-    if (fd_ < 0) fail_write(target_);
-  }
-  ~PartFile() {
-    if (fd_ >= 0) ::close(fd_);
-    if (!part_.empty()) ::unlink(part_.c_str());
-  }
-  PartFile(const PartFile&) = delete;
-  PartFile& operator=(const PartFile&) = delete;
-
-  void write(const void* data, size_t bytes) {
-    const char* next = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t written = ::write(fd_, next, bytes);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail_write(target_);
-      next += written;
-      bytes -= static_cast<size_t>(written);
-    }
-  }
-
-  void publish() {
-    // mkostemp makes files for their owner only; a model's files are for everyone.
-    if (::fchmod(fd_, 0644) != 0 || ::fsync(fd_) != 0) fail_write(target_);
-    if (::rename(part_.c_str(), target_.c_str()) != 0) fail_write(target_);
-    part_.clear();
-  }
-
- private:
-  std::filesystem::path target_;
-  std::string part_;
-  int fd_ = -1;
-};
-
-}  // namespace
 
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
@@ -97,13 +44,13 @@ void write_safetensors(const std::filesystem::path& path,
   const uint64_t length = text.size();
 
   PartFile file(path);
-  file.write(&length, sizeof(length));
-  file.write(text.data(), text.size());
+  file.write({reinterpret_cast<const char*>(&length), sizeof(length)});
+  file.write(text);
   for (const auto& entry : order) {
     const at::Tensor whole = entry.second.to(at::kCPU).contiguous();
-    file.write(whole.data_ptr(), whole.nbytes());
+    file.write({static_cast<const char*>(whole.data_ptr()), whole.nbytes()});
   }
-  file.publish();
+  file.commit();
 }
 
 }  // namespace reel::weights

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "reel/base/error.h"
+#include "temporary_folder.h"
 
 namespace reel::cli {
 namespace {
@@ -97,6 +98,34 @@ TEST(Flags, AskingForNothingIsNotRefused) {
             "none");
 }
 
+TEST(Flags, NumbersAreInReason) {
+  const std::vector<std::pair<const char*, const char*>> wrong = {
+      {"--threads", "-1"},     {"--flow-shift", "nan"}, {"--flow-shift", "0"},
+      {"--warmup-steps", "0"}, {"--job-ttl", "-1"},     {"--job-ttl", "x"}};
+  for (const auto& [flag, value] : wrong) {
+    const auto why = fault({"--model-path", "m", flag, value});
+    EXPECT_THAT(why, testing::HasSubstr(flag));
+    EXPECT_LT(why.size(), 100u) << why;
+  }
+  for (const char* rate : {"-1", "nan", "x"}) {
+    EXPECT_THAT(fault({"bench", "--request-rate", rate}), testing::HasSubstr("--request-rate"));
+  }
+  EXPECT_EQ(fault({"bench", "--request-rate", "inf"}), "none");
+  EXPECT_THAT(fault({"bench", "--port", "99999"}), testing::HasSubstr("--port"));
+  EXPECT_THAT(fault({"generate", "--model-path", "m", "--boundary-ratio", "nan"}),
+              testing::HasSubstr("--boundary-ratio"));
+}
+
+TEST(Flags, WhatContradictsIsRefused) {
+  EXPECT_THAT(fault({"generate", "--model-path", "m", "--output-file-path", "a/b.mp4",
+                     "--output-file-name", "c"}),
+              testing::HasSubstr("--output-file-name excludes --output-file-path"));
+  EXPECT_THAT(fault({"--model-path", "m", "generate", "bench"}), testing::HasSubstr("bench"));
+  EXPECT_THAT(fault({"generate", "--model-path", "m", "--perf-dump-path", "/none/of/it"}),
+              testing::HasSubstr("'/none/of/it' cannot be written"));
+  EXPECT_THAT(fault({"bench", "--output-file", "/"}), testing::HasSubstr("cannot be written"));
+}
+
 TEST(Flags, TheCommandLineWinsOverTheConfigFile) {
   const auto path =
       std::filesystem::temp_directory_path() / ("reel-flags-" + std::to_string(getpid()) + ".json");
@@ -106,9 +135,23 @@ TEST(Flags, TheCommandLineWinsOverTheConfigFile) {
   EXPECT_EQ(flags.server.port, 32000);
   EXPECT_EQ(flags.server.host, "::1");
   EXPECT_TRUE(flags.model.vae_tiling);
-  std::ofstream(path) << "[1, 2";
-  EXPECT_THAT(fault({"--config", path.c_str()}), testing::HasSubstr("--config"));
+  const std::string is = "--config=" + path.string();
+  EXPECT_EQ(parse({is.c_str()}).server.port, 31000);
+  EXPECT_THAT(fault({is.c_str(), "--config", path.c_str()}), testing::HasSubstr("one file"));
   std::filesystem::remove(path);
+}
+
+TEST(Flags, AConfigFileHoldsFlagsAndValues) {
+  const test::TemporaryFolder folder;
+  for (const char* text :
+       {"[1, 2", "hello", "[1, 2]", "model-path:", R"({"model-path": null})",
+        R"({"model-path": "m", "port": {"a": 1}})", R"({"model-path": "m", "no-such": 1})"}) {
+    const auto why = fault({"--config", folder.write("flags", text).c_str()});
+    EXPECT_NE(why, "none") << text;
+    EXPECT_THAT(why, testing::Not(testing::HasSubstr("required"))) << text;
+  }
+  EXPECT_THAT(fault({"--config", folder.path().c_str()}), testing::HasSubstr("expected a file"));
+  EXPECT_EQ(fault({"--model-path", "m", "--config", folder.write("empty", "").c_str()}), "none");
 }
 
 }  // namespace

@@ -37,11 +37,13 @@ class ServerTest : public testing::Test {
  protected:
   using json = nlohmann::json;
 
+  static constexpr std::chrono::seconds kTtl{3600};  // of finished jobs; nobody looks at the clock
+
   void start(const gen::FakeOptions& fake = {}, Options options = {}, size_t max_queued = 100) {
     options.port = 0;
     folder_ = std::filesystem::temp_directory_path() / random_id("reel-http-");
     generator_ = std::make_unique<gen::FakeGenerator>(fake);
-    jobs_ = std::make_unique<store::MemoryJobStore>(max_queued);
+    jobs_ = std::make_unique<store::MemoryJobStore>(max_queued, kTtl);
     blobs_ = std::make_unique<store::FileBlobStore>(folder_);
     runner_ = std::make_unique<jobs::JobRunner>(
         *jobs_, *blobs_, *generator_,

@@ -1,5 +1,6 @@
 #include <set>
 
+#include "reel/jobs/retention.h"
 #include "server_fixture.h"
 
 namespace reel::http {
@@ -326,6 +327,24 @@ TEST_F(Videos, UrlIsThePublicOne) {
   const json video = finished_video(one);
   EXPECT_EQ(video["url"],
             "https://videos.example/reel/v1/videos/" + video["id"].get<std::string>() + "/content");
+}
+
+TEST_F(Videos, ExpireWithTheirFiles) {
+  start();
+  auto one = client();
+  const json video = finished_video(one);
+  const std::string path = "/v1/videos/" + video["id"].get<std::string>();
+  const int64_t end = video["expires_at"];
+  EXPECT_EQ(end, video["completed_at"].get<int64_t>() + kTtl.count());
+
+  jobs::remove_expired(*jobs_, *blobs_, end - 1);
+  EXPECT_EQ(one.get(path + "/content").status, 200);
+  jobs::remove_expired(*jobs_, *blobs_, end);
+  expect_error(one.get(path), 410, "gone", "id");
+  expect_error(one.get(path + "/content"), 410, "gone", "id");
+  expect_error(one.ask("DELETE", path), 410, "gone", "id");
+  EXPECT_FALSE(std::filesystem::exists(video["file_path"].get<std::string>()));
+  EXPECT_TRUE(one.get("/v1/videos").json()["data"].empty());
 }
 
 }  // namespace

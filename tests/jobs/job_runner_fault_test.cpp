@@ -180,6 +180,8 @@ class MoodyStore final : public JobStore {
     return inner_.cancel(id, why);
   }
   Job remove(const std::string& id) override { return inner_.remove(id); }
+  std::vector<Job> expire(int64_t now) override { return inner_.expire(now); }
+  bool has_expired(const std::string& id) const override { return inner_.has_expired(id); }
   std::optional<Job> find(const std::string& id) const override { return inner_.find(id); }
   Page list(const ListQuery& query) const override { return inner_.list(query); }
   Counts counts(Kind kind) const override { return inner_.counts(kind); }

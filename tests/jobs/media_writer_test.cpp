@@ -17,7 +17,7 @@ std::string head_of(const Blob& blob) {
 
 TEST_F(RunnerTest, WritesRealFiles) {
   const auto video = submit(), image = submit("a square", 1, Kind::Image);
-  const auto runner = run(media_writers());
+  const auto runner = run(media_writers("wan"));
   const Job made = finished(video);
   ASSERT_EQ(made.status, Status::Completed) << made.error->message;
   const auto mp4 = blobs_.find(made.result->outputs[0].blob);
@@ -31,7 +31,7 @@ TEST_F(RunnerTest, WritesRealFiles) {
 
 TEST_F(RunnerTest, GivesTheSameSeedTheSameBytes) {
   const auto first = submit(), second = submit();
-  const auto runner = run(media_writers());
+  const auto runner = run(media_writers("wan"));
   const auto bytes = [&](const std::string& id) {
     std::ifstream file(blobs_.find(finished(id).result->outputs.at(0).blob)->path,
                        std::ios::binary);

@@ -145,7 +145,7 @@ TEST_F(FileBlobStoreTest, SaysThatAFileMayNotGrow) {
 
 TEST_F(FileBlobStoreTest, RefusesAFolderThatCannotBe) {
   std::ofstream(folder_) << "a file";
-  EXPECT_EQ(code_of([&] { FileBlobStore store(folder_ / "inside"); }), ErrorCode::Internal);
+  EXPECT_EQ(code_of([&] { FileBlobStore store(folder_ / "inside"); }), ErrorCode::InvalidArgument);
 }
 
 }  // namespace

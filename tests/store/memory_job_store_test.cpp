@@ -86,7 +86,7 @@ TEST(MemoryJobStore, FollowsAnotherPolicy) {
       return static_cast<double>(job.spec->request.prompt.size());
     }
   };
-  MemoryJobStore store(10, std::make_unique<ShortestPrompt>());
+  MemoryJobStore store(10, 0s, std::make_unique<ShortestPrompt>());
   const auto longest = submit(store, "xxx"), first = submit(store, "x"),
              second = submit(store, "x");
   EXPECT_EQ(store.get(longest).queue_position, 2u);
@@ -172,11 +172,13 @@ TEST(MemoryJobStore, CountsByKind) {
   EXPECT_EQ(store.counts(Kind::Image).queued, 0u);
 }
 
-std::vector<std::string> ids(const jobs::Page& page) {
+std::vector<std::string> ids(const std::vector<Job>& jobs) {
   std::vector<std::string> all;
-  for (const Job& job : page.jobs) all.push_back(job.id);
+  for (const Job& job : jobs) all.push_back(job.id);
   return all;
 }
+
+std::vector<std::string> ids(const jobs::Page& page) { return ids(page.jobs); }
 
 TEST(MemoryJobStore, ListsPageByPage) {
   MemoryJobStore store(10);
@@ -197,6 +199,56 @@ TEST(MemoryJobStore, ListsPageByPage) {
   EXPECT_TRUE(store.list({Kind::Video, a, 2, false}).has_more);
   EXPECT_THAT(ids(store.list({Kind::Video, "video_0", 2, true})), IsEmpty());
   EXPECT_THAT(ids(store.list({Kind::Video, image, 2, true})), IsEmpty());
+}
+
+TEST(MemoryJobStore, KeepsAFinishedJobUntilItExpires) {
+  MemoryJobStore store(10, 60s);
+  const auto done = store.submit(spec(), jobs::Idempotency{"key", "same"}).job.id;
+  const auto running = submit(store);
+  const auto cancelled = submit(store), removed = submit(store), waiting = submit(store);
+  store.take({});
+  store.take({});
+  store.complete(done, {});
+  store.cancel(cancelled, "no more");
+  store.cancel(removed, "no more");
+  store.remove(removed);
+  const int64_t end = store.get(done).completed_at.value() + 60;
+  EXPECT_EQ(store.get(done).expires_at, end);
+  EXPECT_FALSE(store.get(running).expires_at);
+  EXPECT_FALSE(store.get(waiting).expires_at);
+
+  EXPECT_THAT(store.expire(end - 1), IsEmpty());
+  EXPECT_TRUE(store.find(done));
+  const auto gone = store.expire(end + 5);  // the cancel may have come seconds later
+  EXPECT_THAT(ids(gone), ElementsAre(done, cancelled));
+  EXPECT_FALSE(store.find(done));
+  EXPECT_TRUE(store.has_expired(done));
+  EXPECT_FALSE(store.has_expired(removed));
+  EXPECT_FALSE(store.has_expired("video_0"));
+  EXPECT_THAT(ids(store.list({})), ElementsAre(waiting, running));
+  EXPECT_THAT(store.expire(end + 1'000'000), IsEmpty());
+  EXPECT_FALSE(store.submit(spec(), jobs::Idempotency{"key", "same"}).replayed);
+}
+
+TEST(MemoryJobStore, KeepsAFinishedJobForEverWithoutATtl) {
+  MemoryJobStore store(10);
+  const auto id = submit(store);
+  EXPECT_FALSE(store.cancel(id, "no more").expires_at);
+  EXPECT_THAT(store.expire(INT64_MAX), IsEmpty());
+  EXPECT_TRUE(store.find(id));
+}
+
+TEST(MemoryJobStore, RemembersTheLastTenThousandExpired) {
+  MemoryJobStore store(20'000, 1s);
+  std::vector<std::string> all;
+  for (int i = 0; i < 10'001; ++i) {
+    all.push_back(submit(store));
+    store.cancel(all.back(), "no more");
+    store.expire(INT64_MAX);
+  }
+  EXPECT_FALSE(store.has_expired(all.front()));
+  EXPECT_TRUE(store.has_expired(all[1]));
+  EXPECT_TRUE(store.has_expired(all.back()));
 }
 
 TEST(MemoryJobStore, GivesAReplayedSubmitItsFirstJob) {

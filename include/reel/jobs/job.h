@@ -93,6 +93,7 @@ struct Job {
   int64_t created_at = 0;  // Unix seconds
   std::optional<int64_t> started_at;
   std::optional<int64_t> completed_at;   // also of a failed or cancelled job
+  std::optional<int64_t> expires_at;     // when it goes, with its files; none: stays, or not ended
   std::optional<size_t> queue_position;  // while queued: how many go before it
   JobProgress progress;
   std::optional<JobError> error;  // when failed or cancelled

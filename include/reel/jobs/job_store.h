@@ -76,6 +76,13 @@ class JobStore {
   /// to remove. Throws Error(NotFound).
   virtual Job remove(const std::string& id) = 0;
 
+  /// Forgets the finished jobs whose time is up at `now`, Unix seconds. Their files are the
+  /// caller's to remove.
+  virtual std::vector<Job> expire(int64_t now) = 0;
+
+  /// True if there was such a job and it expired, as far back as this store remembers.
+  virtual bool has_expired(const std::string& id) const = 0;
+
   virtual std::optional<Job> find(const std::string& id) const = 0;
   Job get(const std::string& id) const;  // throws Error(NotFound)
 

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <string>
+
 #include "reel/jobs/job_runner.h"
 
 namespace reel::jobs {
 
-/// The real writers: MP4 for videos, an encoded picture for images.
-OutputWriterFactory media_writers();
+/// The real writers: MP4 for videos, an encoded picture for images. Each file tells how it was
+/// made, by which `model`: not the word of the request for it.
+OutputWriterFactory media_writers(std::string model);
 
 }  // namespace reel::jobs

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -13,8 +14,16 @@ using gen::ImageFormat;
 std::string_view extension(ImageFormat format);     // "png", "jpg", "webp"
 std::string_view content_type(ImageFormat format);  // "image/png", …
 
-/// The bytes of an image file. `quality` (0 … 100) is for JPEG and WebP.
-/// Throws Error(Unsupported) when the installed FFmpeg lacks the encoder.
-std::string encode_image(const gen::Image& image, ImageFormat format, int quality = 75);
+struct ImageOptions {
+  int quality = 75;  // 0 … 100, of JPEG and WebP
+  /// Kept inside the file, as VideoOptions says: iTXt chunks of a PNG, XMP in JPEG and WebP (name
+  /// space "urn:reel:"). JPEG has 64 KiB for it: the longest value is cut there, and ends in "…".
+  std::map<std::string, std::string> metadata;
+};
+
+/// The bytes of an image file. Throws Error(Unsupported) when the installed FFmpeg lacks the
+/// encoder.
+std::string encode_image(const gen::Image& image, ImageFormat format,
+                         const ImageOptions& options = {});
 
 }  // namespace reel::media

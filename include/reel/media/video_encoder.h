@@ -12,8 +12,8 @@ namespace reel::media {
 struct VideoOptions {
   /// 0 … 100; the constant rate factor is (1 - quality/100) * 51, as SGLang's.
   int quality = 50;
-  /// Kept inside the file: prompt, seed, model, … Never a time, so that equal frames give equal
-  /// bytes.
+  /// Kept inside the file: prompt, seed, model, … in UTF-8. Never a time, so that equal frames give
+  /// equal bytes. A control character becomes U+FFFD.
   std::map<std::string, std::string> metadata;
 };
 

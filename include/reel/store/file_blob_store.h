@@ -12,8 +12,9 @@ namespace reel::store {
 /// under its name is whole, also after a power cut.
 class FileBlobStore final : public jobs::BlobStore {
  public:
-  /// Makes the folder if need be, and removes part files that a killed process left. Throws
-  /// Error(Conflict) if another process holds the folder, Error(StorageFull), Error(Internal).
+  /// Makes the folder if need be, and removes what killed processes left there, half-written.
+  /// Throws Error(Conflict) if another process holds the folder, Error(InvalidArgument) if nothing
+  /// can be written in it, Error(Internal).
   explicit FileBlobStore(std::filesystem::path folder);
   ~FileBlobStore() override;
 

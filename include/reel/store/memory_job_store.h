@@ -10,9 +10,11 @@ namespace reel::store {
 /// Jobs in this process' memory: gone with it.
 class MemoryJobStore final : public jobs::JobStore {
  public:
-  /// submit() throws Error(QueueFull) while `max_queued` jobs wait.
-  explicit MemoryJobStore(size_t max_queued, std::unique_ptr<jobs::QueuePolicy> policy =
-                                                 std::make_unique<jobs::FifoPolicy>());
+  /// submit() throws Error(QueueFull) while `max_queued` jobs wait. A finished job expires after
+  /// `ttl`; 0: never.
+  explicit MemoryJobStore(
+      size_t max_queued, std::chrono::seconds ttl = {},
+      std::unique_ptr<jobs::QueuePolicy> policy = std::make_unique<jobs::FifoPolicy>());
   ~MemoryJobStore() override;
 
   jobs::Submitted submit(jobs::JobSpec spec,
@@ -23,6 +25,8 @@ class MemoryJobStore final : public jobs::JobStore {
   bool fail(const std::string& id, jobs::JobError error) override;
   jobs::Job cancel(const std::string& id, const std::string& why) override;
   jobs::Job remove(const std::string& id) override;
+  std::vector<jobs::Job> expire(int64_t now) override;
+  bool has_expired(const std::string& id) const override;
   std::optional<jobs::Job> find(const std::string& id) const override;
   jobs::Page list(const jobs::ListQuery& query) const override;
   jobs::Counts counts(jobs::Kind kind) const override;
