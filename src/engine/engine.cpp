@@ -14,12 +14,14 @@
 #include "accelerator.h"
 #include "describe.h"
 #include "libraries.h"
+#include "memory.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
 #include "reel/dist/group.h"
 #include "reel/dist/rank_thread.h"
 #include "reel/gen/resolve.h"
+#include "reel/pipeline/memory_need.h"
 #include "reel/pipeline/wan_pipeline.h"
 
 namespace reel::engine {
@@ -51,6 +53,15 @@ double peak_memory_mb(at::Device device) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024.0;
+}
+
+pipeline::Options pipeline_options(const Options& options, at::Device device) {
+  return {device,
+          parse_precision(options.dit_precision, "--dit-precision"),
+          parse_precision(options.vae_precision, "--vae-precision"),
+          parse_precision(options.text_encoder_precision, "--text-encoder-precisions"),
+          options.vae_tiling,
+          options.dump};
 }
 
 void reset_peak_memory(at::Device device) {
@@ -97,14 +108,10 @@ struct Engine::Body {
         device(choose_device(options.device)),
         folder(config::open_model_folder(options.model_path, options.component_paths)),
         description(engine::describe(folder, options, device.str())),
+        pipeline_options(engine::pipeline_options(options, device)),
+        memory_need(folder, pipeline_options),
         rank(0, device) {
-    pipeline_options.device = device;
-    pipeline_options.dit = parse_precision(options.dit_precision, "--dit-precision");
-    pipeline_options.vae = parse_precision(options.vae_precision, "--vae-precision");
-    pipeline_options.text_encoder =
-        parse_precision(options.text_encoder_precision, "--text-encoder-precisions");
-    pipeline_options.vae_tiling = options.vae_tiling;
-    pipeline_options.dump = options.dump;
+    if (device.is_cpu()) left = memory_left(device);
     if (options.threads > 0) at::set_num_threads(options.threads);
     set_fp32_precision();
     log_libraries();
@@ -124,6 +131,7 @@ struct Engine::Body {
         translated([&] {
           log_attention(device);
           load_pipeline();
+          left = memory_left(device);
         });
       });
       const double loaded = watch.seconds();
@@ -172,6 +180,7 @@ struct Engine::Body {
       request.num_inference_steps = options.warm_up_steps;
       request.seeds = {0};
       auto resolved = gen::resolve(request, description);
+      check_memory(resolved);
       for (const double boundary : {0.0, 2.0}) {  // all steps to the first expert, then the other
         if (description.boundary_ratio) resolved.boundary_ratio = boundary;
         NoFrames sink;
@@ -195,6 +204,10 @@ struct Engine::Body {
     }
   }
 
+  void check_memory(const gen::ResolvedRequest& request) const {
+    engine::check_memory(request, description, memory_need, left);
+  }
+
   void set_state(gen::State next) {
     const std::lock_guard lock(mutex);
     state = std::move(next);
@@ -204,7 +217,9 @@ struct Engine::Body {
   const at::Device device;
   const config::ModelFolder folder;
   const gen::Description description;
-  pipeline::Options pipeline_options;
+  const pipeline::Options pipeline_options;
+  const pipeline::MemoryNeed memory_need;
+  std::atomic<uint64_t> left = ~uint64_t{0};  // bytes for a video; before loading, for all
   dist::SoloGroup group;
   dist::RankThread rank;
   std::unique_ptr<pipeline::WanPipeline> pipeline;  // the rank's
@@ -229,12 +244,14 @@ gen::ResolvedRequest Engine::check(const gen::VideoRequest& request) const {
   require(resolved.generator_device == "cpu" || body_->device.is_cuda(),
           "generator_device: expected cpu, got cuda on a machine without a GPU",
           "generator_device");
+  body_->check_memory(resolved);
   return resolved;
 }
 
 gen::Outcome Engine::generate(const gen::ResolvedRequest& request, int output,
                               const gen::Snapshot* snapshot, gen::FrameSink& sink,
                               gen::Control& control) {
+  body_->check_memory(request);  // again: it may have been checked before the model was loaded
   gen::Outcome outcome;
   try {
     body_->rank.run([&] {

@@ -61,19 +61,14 @@ void check_prompt(const std::string& prompt) {
 }
 
 bool fits(const Size& size, const Description& model) {
-  const int64_t pixels = int64_t{size.width} * size.height;
   return size.width >= model.size_multiple && size.height >= model.size_multiple &&
-         size.width <= model.max_side && size.height <= model.max_side &&
-         (model.max_pixels == 0 || pixels <= model.max_pixels);
+         size.width <= model.max_side && size.height <= model.max_side;
 }
 
 /// The largest size of about the same shape that the model can do.
 Size shrunk_to_fit(const Size& size, const Description& model) {
   const int multiple = model.size_multiple;
-  double scale = std::min(1.0, double(model.max_side) / std::max(size.width, size.height));
-  if (model.max_pixels != 0) {
-    scale = std::min(scale, std::sqrt(double(model.max_pixels) / size.width / size.height));
-  }
+  const double scale = std::min(1.0, double(model.max_side) / std::max(size.width, size.height));
   const auto fit = [&](int side) {
     return std::max(multiple, static_cast<int>(side * scale) / multiple * multiple);
   };
@@ -107,9 +102,7 @@ Size resolve_size(const VideoRequest& request, const Description& model) {
   if (size.width % multiple != 0 || size.height % multiple != 0) {
     expected = fmt::format("multiples of {}", multiple);
   } else if (!fits(size, model)) {
-    expected = model.max_pixels == 0
-                   ? fmt::format("at most {} pixels a side", model.max_side)
-                   : fmt::format("at most {} pixels in a frame", model.max_pixels);
+    expected = fmt::format("at most {} pixels a side", model.max_side);
   } else {
     return size;
   }

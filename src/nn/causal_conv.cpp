@@ -5,9 +5,7 @@
 namespace reel::nn {
 
 CausalConv3d::CausalConv3d(const weights::ParamScope& scope, int64_t in, int64_t out, Kernel kernel)
-    : kernel(kernel),
-      weight(scope.declare("weight", {out, in, kernel[0], kernel[1], kernel[2]})),
-      bias(scope.declare("bias", {out})) {}
+    : kernel(kernel), convolution(scope, {out, in, kernel[0], kernel[1], kernel[2]}) {}
 
 CausalWindow CausalConv3d::window(const at::Tensor& like, const at::Tensor& history) const {
   const int64_t fresh = like.size(2);
@@ -28,11 +26,11 @@ at::Tensor CausalConv3d::operator()(const CausalWindow& window, at::Tensor& hist
   const int64_t keep = std::min(kernel[0] - 1, all.size(2));
   // A copy, because a view would keep the whole window alive.
   history = all.narrow(2, all.size(2) - keep, keep).clone(at::MemoryFormat::ChannelsLast3d);
-  return convolve(all, weight.tensor.narrow(2, kernel[0] - taps, taps));
+  return convolution(all, taps);
 }
 
 at::Tensor CausalConv3d::operator()(const at::Tensor& x, at::Tensor& history) const {
-  if (kernel[0] == 1) return convolve(x, weight.tensor);
+  if (kernel[0] == 1) return convolution(x);
   const CausalWindow next = window(x, history);
   next.fresh_BCTHW.copy_(x);
   return (*this)(next, history);
@@ -41,16 +39,6 @@ at::Tensor CausalConv3d::operator()(const at::Tensor& x, at::Tensor& history) co
 at::Tensor CausalConv3d::operator()(const at::Tensor& x) const {
   at::Tensor history;
   return (*this)(x, history);
-}
-
-at::Tensor CausalConv3d::convolve(const at::Tensor& x, const at::Tensor& taps) const {
-  const std::array<int64_t, 3> padding{0, kernel[1] / 2, kernel[2] / 2}, ones{1, 1, 1};
-  // ATen's own choice takes an input for small that has few rows, whatever their width, and then
-  // leaves both oneDNN and the layout.
-  if (x.is_cpu() && x.scalar_type() == at::kFloat && at::hasMKLDNN()) {
-    return at::mkldnn_convolution(x, taps, bias.tensor, padding, ones, ones, /*groups=*/1);
-  }
-  return at::conv3d(x, taps, bias.tensor, ones, padding);
 }
 
 }  // namespace reel::nn

@@ -1,12 +1,13 @@
 #include <ATen/ATen.h>
-#include <c10/util/ParallelGuard.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <set>
-#include <thread>
 
 #include "faults.h"
 #include "reel/weights/checkpoint.h"
@@ -15,14 +16,39 @@
 namespace reel::weights {
 namespace {
 
+struct Packing;
+
 /// One parameter, and where its value comes from.
 struct Task {
   Param* param;
   const SafetensorsFile* file;
   std::string name;  // in the file
   at::Tensor loaded;
+  Packing* packing = nullptr;  // that it is a source of
 
   const TensorInfo& info() const { return file->info(name); }
+};
+
+/// One packed form, made by whoever loads the last of its sources.
+struct Packing {
+  explicit Packing(Packed& form) : packed(&form), waiting(form.sources.size()) {}
+
+  void source_loaded() {
+    if (--waiting > 0) return;
+    std::vector<at::Tensor> tensors;
+    for (const Task* source : sources) tensors.push_back(source->loaded);
+    made = packed->recipe(tensors);
+    tensors.clear();
+    for (Task* source : sources) {
+      source->loaded.reset();
+      source->file->give_back(source->name);  // not read again
+    }
+  }
+
+  Packed* packed;
+  std::vector<Task*> sources;
+  std::atomic<size_t> waiting;
+  at::Tensor made;
 };
 
 /// Finds every parameter's tensor, and finds fault with all that do not fit.
@@ -96,9 +122,22 @@ void load_one(Task& task, const ParamSet& params, Meter& meter) {
   task.file->copy_to(task.loaded, task.name, [&](uint64_t bytes) { meter.add(bytes); });
 }
 
-int thread_count() {
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 2, 8);
+std::deque<Packing> plan_packing(ParamSet& params, std::vector<Task>& tasks) {
+  std::map<const Param*, Task*> task_of;
+  for (Task& task : tasks) task_of[task.param] = &task;
+  std::deque<Packing> packings;
+  for (Packed& packed : params.packed()) {
+    Packing& packing = packings.emplace_back(packed);
+    for (const Param* source : packed.sources) {
+      packing.sources.push_back(task_of.at(source));
+      packing.sources.back()->packing = &packing;
+    }
+  }
+  return packings;
 }
+
+/// More would wait for the same memory.
+constexpr int kMaxThreads = 8;
 
 }  // namespace
 
@@ -111,32 +150,25 @@ void load(ParamSet& params, const Checkpoint& checkpoint, const LoadOptions& opt
     return std::tuple(a.file, a.info().offset) < std::tuple(b.file, b.info().offset);
   });
 
+  std::deque<Packing> packings = plan_packing(params, tasks);
+
   Meter meter(total, options.on_progress);
   std::atomic<size_t> next = 0;
-  std::mutex failure_mutex;
-  std::exception_ptr failure;
-  {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < thread_count(); ++i) {
-      threads.emplace_back([&] {
-        // These threads are the parallelism: a copy must not start a team of its own.
-        const c10::ParallelGuard no_teams(true);
-        try {
-          for (size_t i; (i = next++) < tasks.size();) load_one(tasks[i], params, meter);
-        } catch (...) {
-          next = tasks.size();
-          const std::scoped_lock lock(failure_mutex);
-          if (!failure) failure = std::current_exception();
-        }
-      });
+  // libtorch's own team: what its threads call runs alone.
+  at::parallel_for(0, std::min(at::get_num_threads(), kMaxThreads), 1, [&](int64_t, int64_t) {
+    const c10::InferenceMode off(false);  // whatever the caller's: LoRA writes into parameters
+    try {
+      for (size_t i; (i = next++) < tasks.size();) {
+        load_one(tasks[i], params, meter);
+        if (tasks[i].packing) tasks[i].packing->source_loaded();
+      }
+    } catch (...) {
+      next = tasks.size();
+      throw;  // rethrown to our caller, if it was the first
     }
-  }
-  if (failure) std::rethrow_exception(failure);
+  });
   for (Task& task : tasks) task.param->tensor = std::move(task.loaded);
-  params.pack();
-  for (const Task& task : tasks) {
-    if (!task.param->tensor.defined()) task.file->give_back(task.name);  // packed: not read again
-  }
+  for (Packing& packing : packings) packing.packed->tensor = std::move(packing.made);
 }
 
 }  // namespace reel::weights

@@ -238,7 +238,7 @@ TEST(Resolve, JudgesTheSecondExpert) {
 TEST(Resolve, KeepsTheModelsLimits) {
   Description model = one_expert();
   model.max_frames = 81;
-  model.max_pixels = 832 * 480;
+  model.max_side = 832;
   VideoRequest request = prompted();
   request.num_frames = 83;
   EXPECT_EQ(resolve(request, model).num_frames, 81);
@@ -258,9 +258,9 @@ TEST(Resolve, KeepsTheModelsLimits) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.param(), "size");
-    // The nearest of that shape: both sides times sqrt(832 * 480 / (1280 * 720)), rounded down.
-    EXPECT_THAT(error.what(), HasSubstr("at most 399360 pixels in a frame, got 1280x720; nearest: "
-                                        "832x464"));
+    // The nearest of that shape, rounded down: 720 * 832 / 1280 = 468.
+    EXPECT_THAT(error.what(),
+                HasSubstr("at most 832 pixels a side, got 1280x720; nearest: 832x464"));
   }
 }
 

@@ -1,8 +1,11 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <mutex>
 
 #include "reel/base/error.h"
 #include "reel/weights/checkpoint.h"
@@ -217,6 +220,62 @@ TEST(Load, PacksAndGivesTheSourcesBack) {
   EXPECT_TRUE(at::equal(qk.tensor, at::cat({at::full({2, 3}, 1.0), at::full({2, 3}, 2.0)})));
   EXPECT_FALSE(q.tensor.defined());
   EXPECT_FALSE(k.tensor.defined());
+}
+
+TEST(Load, PacksWhileItLoads) {
+  const test::TemporaryFolder folder;
+  constexpr int64_t kCount = 12, kFloats = 4 << 20;  // of 16 MB each
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  ParamSet params(at::kCPU, at::kFloat);
+  std::mutex mutex;
+  int64_t most = 0;
+  const auto recipe = [&](const std::vector<at::Tensor>& sources) {
+    const at::Tensor made = sources[0] + 1;
+    const std::scoped_lock lock(mutex);
+    most = std::max(most, kilobytes("VmRSS"));
+    return made;
+  };
+  for (int64_t i = 0; i < kCount; ++i) {
+    tensors.emplace_back("p" + std::to_string(i), at::ones({kFloats}));
+    Param& source = ParamScope(params).declare(tensors.back().first, {kFloats});
+    params.declare(Packed{source.name + ".packed", {&source}, recipe, {}});
+  }
+  write_safetensors(folder / "model.safetensors", tensors);
+  tensors.clear();
+  const int64_t before = kilobytes("VmRSS");
+  load(params, Checkpoint(folder.path(), "model"));
+  // What was made, and the sources in work on each of at most 8 threads; not all of both.
+  EXPECT_LT(most - before, ((kCount + std::min(8, at::get_num_threads()) + 2) * 16) << 10);
+  for (const Packed& packed : params.packed()) {
+    EXPECT_EQ(packed.tensor.sum(at::kDouble).item<double>(), 2.0 * kFloats);
+  }
+}
+
+TEST(Load, AFaultInARecipeChangesNothing) {
+  const test::TemporaryFolder folder;
+  write_safetensors(folder / "model.safetensors", {{"a", at::ones({1})}, {"b", at::ones({1})}});
+  ParamSet params(at::kCPU, at::kFloat);
+  Param &a = ParamScope(params).declare("a", {1}), &b = ParamScope(params).declare("b", {1});
+  params.declare(
+      Packed{"packed",
+             {&a},
+             [](const auto&) -> at::Tensor { throw Error(ErrorCode::OutOfMemory, "too large"); },
+             {}});
+  EXPECT_THAT([&] { load(params, Checkpoint(folder.path(), "model")); },
+              ThrowsMessage<Error>(HasSubstr("too large")));
+  EXPECT_FALSE(a.tensor.defined() || b.tensor.defined());
+}
+
+TEST(Load, InInferenceModeParametersStayPlain) {
+  const test::TemporaryFolder folder;
+  write_safetensors(folder / "model.safetensors",
+                    {{"cast", at::ones({2}, at::kHalf)}, {"mapped", at::ones({2})}});
+  ParamSet params(at::kCPU, at::kFloat);
+  const Param &cast = ParamScope(params).declare("cast", {2}),
+              &mapped = ParamScope(params).declare("mapped", {2});
+  const c10::InferenceMode inference;
+  load(params, Checkpoint(folder.path(), "model"));
+  EXPECT_FALSE(cast.tensor.is_inference() || mapped.tensor.is_inference());
 }
 
 TEST(Load, AFileCutShortIsAnError) {

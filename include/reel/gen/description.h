@@ -27,7 +27,6 @@ struct Description {
   std::vector<Size> sizes;  // the published ones; others are possible
   int size_multiple = 16;   // of width and height, pixels
   int max_side = 16384;     // pixels
-  int max_pixels = 0;       // of one frame; 0: no limit known
   int num_frames = 81;      // default
   int frame_multiple = 4;   // a video has a multiple of this, and one more
   int max_frames = 0;       // 0: no limit known

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "reel/weights/param.h"
+#include "reel/nn/convolution.h"
 
 namespace reel::nn {
 
@@ -40,11 +40,7 @@ struct CausalConv3d {
   CausalWindow window(const at::Tensor& like_BCTHW, const at::Tensor& history_BCTHW) const;
 
   Kernel kernel;
-  const weights::Param& weight;
-  const weights::Param& bias;
-
- private:
-  at::Tensor convolve(const at::Tensor& x_BCTHW, const at::Tensor& taps) const;
+  Convolution convolution;
 };
 
 }  // namespace reel::nn

@@ -27,13 +27,14 @@ struct Param {
   at::Tensor tensor;  // undefined until loaded
 };
 
-/// A form made from parameters after they are loaded: packed QKV, oneDNN's layout, fp8.
+/// A form made from parameters when they are loaded: packed QKV, oneDNN's layout, fp8.
 struct Packed {
   std::string name;
-  std::vector<Param*> sources;
-  /// Gets the sources' tensors. What it returns stands in for them: their memory is given back.
+  std::vector<Param*> sources;  // of this form alone
+  /// Any thread. Gets the sources' tensors. What it returns stands in for them: their memory is
+  /// given back.
   std::function<at::Tensor(const std::vector<at::Tensor>&)> recipe;
-  at::Tensor tensor;  // undefined until ParamSet::pack
+  at::Tensor tensor;  // undefined until packed
 };
 
 /// Every parameter of one component, in order of declaration: loading, verifying, sharding,
@@ -60,6 +61,7 @@ class ParamSet {
 
   std::deque<Param>& params() { return params_; }
   const std::deque<Param>& params() const { return params_; }
+  std::deque<Packed>& packed() { return packed_; }
 
   /// Runs every recipe whose sources are loaded, and frees the sources.
   void pack();

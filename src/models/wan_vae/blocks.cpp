@@ -69,8 +69,7 @@ at::Tensor MidBlock::operator()(const at::Tensor& x, HistoryCursor& histories) c
 }
 
 Upsample::Upsample(const weights::ParamScope& scope, int64_t in, int64_t out, bool in_time)
-    : weight(scope.declare("resample.1.weight", {out, in, 3, 3})),
-      bias(scope.declare("resample.1.bias", {out})) {
+    : conv(scope / "resample" / 1, {out, in, 3, 3}) {
   if (in_time)
     time_conv.emplace(scope / "time_conv", in, 2 * in, nn::CausalConv3d::Kernel{3, 1, 1});
 }
@@ -89,16 +88,14 @@ at::Tensor Upsample::operator()(const at::Tensor& x, bool first, HistoryCursor& 
     }
   }
   // One copy puts the new channels in between the frames and doubles rows and columns:
-  // [B, T, H, W, times, C] -> [B, T, times, H, 2, W, 2, C], frames as a batch.
+  // [B, T, H, W, times, C] -> [B, T, times, H, 2, W, 2, C].
   const int64_t frames = x.size(2);
-  const at::Tensor large = channels_last(y)
-                               .view({batch, frames, height, 1, width, 1, times, channels})
-                               .permute({0, 1, 6, 2, 3, 4, 5, 7})
-                               .expand({batch, frames, times, height, 2, width, 2, channels})
-                               .reshape({batch * frames * times, 2 * height, 2 * width, channels});
-  const at::Tensor z = at::conv2d(large.permute({0, 3, 1, 2}), weight.tensor, bias.tensor,
-                                  /*stride=*/1, /*padding=*/1);
-  return z.unflatten(0, {batch, frames * times}).transpose(1, 2);
+  return conv(
+      channels_second(channels_last(y)
+                          .view({batch, frames, height, 1, width, 1, times, channels})
+                          .permute({0, 1, 6, 2, 3, 4, 5, 7})
+                          .expand({batch, frames, times, height, 2, width, 2, channels})
+                          .reshape({batch, frames * times, 2 * height, 2 * width, channels})));
 }
 
 void add_duplicated(at::Tensor& main, const at::Tensor& x, int64_t frames, bool first) {

@@ -83,8 +83,7 @@ struct Upsample {
   at::Tensor operator()(const at::Tensor& x_BCTHW, bool first, HistoryCursor& histories) const;
 
   std::optional<nn::CausalConv3d> time_conv;
-  const weights::Param& weight;
-  const weights::Param& bias;
+  nn::Convolution conv;
 };
 
 // Adds x, its channels dealt out to frames, rows and columns, to `main`, which has
