@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/ranges.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -167,6 +168,7 @@ void load(ParamSet& params, const Checkpoint& checkpoint, const LoadOptions& opt
       throw;  // rethrown to our caller, if it was the first
     }
   });
+  ::malloc_trim(0);  // the holes that sources of packed forms left
   for (Task& task : tasks) task.param->tensor = std::move(task.loaded);
   for (Packing& packing : packings) packing.packed->tensor = std::move(packing.made);
 }
