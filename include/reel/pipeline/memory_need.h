@@ -10,8 +10,9 @@
 namespace reel::pipeline {
 
 /// What making a video takes of the device's memory at its peak, beside the weights: an estimate
-/// from the configurations. On a CPU, with Wan2.1's true widths, 1.05 to 1.3 times what was
-/// measured from 256 x 256 pixels on; a fixed part makes it more for less.
+/// from the configurations, meant to be too large rather than too small. Measured on a CPU with
+/// Wan2.1's true widths: 1.1 to 1.2 times the peak where the VAE decides, from 256 x 256 pixels on,
+/// and 256 MB more than the peak of denoising alone.
 class MemoryNeed {
  public:
   /// Throws Error(BadModel) as the configurations' readers.
