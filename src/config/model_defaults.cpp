@@ -41,14 +41,13 @@ Size parse_size(JsonReader& json, const std::string& text) {
   return size;
 }
 
-ModelDefaults read_model_defaults(std::string_view name, std::string_view text) {
-  const auto object = nlohmann::json::parse(text);
-  JsonReader json(object, std::string(name));
+/// The keys that every model has.
+ModelDefaults read_defaults(JsonReader& json) {
   ModelDefaults d;
-  d.ids = json.need<std::vector<std::string>>("ids");
   for (const auto& size : json.need<std::vector<std::string>>("sizes")) {
     d.sizes.push_back(parse_size(json, size));
   }
+  if (d.sizes.empty()) json.fail("sizes", "is empty");
   d.width = d.sizes.at(0).width;  // the first is the default
   d.height = d.sizes.at(0).height;
   d.num_frames = json.need<int>("num_frames");
@@ -62,6 +61,15 @@ ModelDefaults read_model_defaults(std::string_view name, std::string_view text) 
   d.max_sequence_length = json.need<int>("max_sequence_length");
   json.finish();
   json.check(d.problems());
+  return d;
+}
+
+ModelDefaults read_published(std::string_view name, std::string_view text) {
+  const auto object = nlohmann::json::parse(text);
+  JsonReader json(object, std::string(name));
+  auto ids = json.need<std::vector<std::string>>("ids");
+  ModelDefaults d = read_defaults(json);
+  d.ids = std::move(ids);
   return d;
 }
 
@@ -100,7 +108,7 @@ std::vector<std::string> ModelDefaults::problems() const {
 std::vector<ModelDefaults> published_models() {
   std::vector<ModelDefaults> models;
   for (const auto& [name, text] : published_files()) {
-    models.push_back(read_model_defaults(name, text));
+    models.push_back(read_published(name, text));
   }
   return models;
 }
@@ -114,6 +122,14 @@ std::optional<ModelDefaults> find_published(std::string_view id) {
     }
   }
   return std::nullopt;
+}
+
+std::optional<ModelDefaults> own_defaults(const std::filesystem::path& folder) {
+  const auto path = folder / "reel.json";
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const auto object = read_json(path);
+  JsonReader json(object, path.string());
+  return read_defaults(json);
 }
 
 ModelDefaults defaults_of(const ModelIndex& index, const WanVaeConfig& vae,

@@ -9,9 +9,12 @@
 namespace reel::engine {
 namespace {
 
-/// The published model that the options name; nothing: a folder of any name.
-std::optional<config::ModelDefaults> published(const Options& options) {
-  if (options.model_id.empty()) return config::find_published(options.model_path.string());
+/// Those of the published model that the options name, else the folder's own `reel.json`.
+std::optional<config::ModelDefaults> given_defaults(const Options& options) {
+  if (options.model_id.empty()) {
+    const auto known = config::find_published(options.model_path.string());
+    return known ? known : config::own_defaults(options.model_path);
+  }
   if (auto found = config::find_published(options.model_id)) return found;
   std::string known;
   for (const auto& model : config::published_models()) {
@@ -37,8 +40,8 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
       config::read_wan_transformer_config(folder.component("transformer") / "config.json");
   const auto scheduler =
       config::read_scheduler_config(folder.component("scheduler") / "scheduler_config.json");
-  const auto known = published(options);
-  const auto defaults = known ? *known : config::defaults_of(folder.index, vae, scheduler);
+  const auto given = given_defaults(options);
+  const auto defaults = given ? *given : config::defaults_of(folder.index, vae, scheduler);
   const bool two_experts = folder.index.has("transformer_2");
 
   gen::Description d;

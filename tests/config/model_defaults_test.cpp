@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "reel/base/error.h"
+#include "temporary_folder.h"
+
 namespace reel::config {
 namespace {
 
@@ -83,6 +86,28 @@ TEST(DefaultsOf, AnUnnamedFolderGetsItsOwnJson) {
   index = {};
   index.boundary_ratio = 0.9;
   EXPECT_EQ(defaults_of(index, {}, scheduler).boundary_ratio, 0.9);
+}
+
+TEST(OwnDefaults, AreWhatTheFolderSays) {
+  const test::TemporaryFolder folder;
+  EXPECT_FALSE(own_defaults(folder.path()));
+
+  const auto write = [&](const std::string& more) {
+    folder.write("reel.json", R"({"sizes": ["96x64", "128x96"], "num_frames": 17, "fps": 16,
+        "num_inference_steps": 20, "guidance_scale": 4, "flow_shift": 3, "max_sequence_length": 512)" +
+                                  more + "}");
+  };
+  write(R"(, "negative_prompt": "")");
+  const auto own = own_defaults(folder.path()).value();
+  EXPECT_EQ((Size{own.width, own.height}), (Size{96, 64}));
+  EXPECT_EQ(own.num_frames, 17);
+  EXPECT_EQ(own.num_inference_steps, 20);
+
+  for (const std::string more :
+       {"", R"(, "negative_prompt": "", "idz": [])", R"(, "negative_prompt": 3)"}) {
+    write(more);
+    EXPECT_THROW(own_defaults(folder.path()), Error) << more;
+  }
 }
 
 TEST(ModelDefaults, NamesEveryProblem) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,10 @@ std::vector<ModelDefaults> published_models();
 /// case) or a folder of the Hugging Face cache (…/models--Wan-AI--…/snapshots/<revision>).
 /// Nothing for any other folder, whatever it is called.
 std::optional<ModelDefaults> find_published(std::string_view id);
+
+/// What `reel.json` in a model's folder says: the keys of configs/models/*.json without `ids`.
+/// Nothing if there is none. Throws Error(BadModel).
+std::optional<ModelDefaults> own_defaults(const std::filesystem::path& folder);
 
 /// For a folder whose id is unknown: what its own JSON says, else Diffusers' defaults.
 ModelDefaults defaults_of(const ModelIndex& index, const WanVaeConfig& vae,
