@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "for_flag.h"
 #include "reel/base/error.h"
+#include "reel/base/file_error.h"
 #include "temporary_folder.h"
 
 namespace reel::cli {
@@ -122,8 +124,37 @@ TEST(Flags, WhatContradictsIsRefused) {
               testing::HasSubstr("--output-file-name excludes --output-file-path"));
   EXPECT_THAT(fault({"--model-path", "m", "generate", "bench"}), testing::HasSubstr("bench"));
   EXPECT_THAT(fault({"generate", "--model-path", "m", "--perf-dump-path", "/none/of/it"}),
-              testing::HasSubstr("'/none/of/it' cannot be written"));
-  EXPECT_THAT(fault({"bench", "--output-file", "/"}), testing::HasSubstr("cannot be written"));
+              testing::HasSubstr("got '/none/of/it'"));
+  const test::TemporaryFolder folder;
+  std::filesystem::create_symlink(folder.write("file", ""), folder / "link");
+  const std::string link = folder / "link";
+  for (const std::string& path : {std::string("/"), std::string(""), std::string(5000, 'x'), link,
+                                  std::string("/dev/null"), std::string("/dev/stdout")}) {
+    EXPECT_THAT(fault({"bench", "--output-file", path.c_str()}),
+                testing::HasSubstr("--output-file: expected a file"));
+  }
+  EXPECT_EQ(fault({"bench", "--output-file", "figures.json"}), "none");
+}
+
+TEST(Flags, AreNamedWhereTheSystemRefusesThem) {
+  const std::vector<std::pair<int, ErrorCode>> causes = {{ENOSPC, ErrorCode::StorageFull},
+                                                         {EACCES, ErrorCode::InvalidArgument}};
+  for (const auto& [cause, code] : causes) {
+    try {
+      for_flag("--output-path", [&]() -> int { throw file_error("create", "out", cause); });
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code);
+      EXPECT_THAT(error.what(), testing::HasSubstr("--output-path: out: cannot create: "));
+    }
+  }
+}
+
+TEST(Flags, AFolderHasAName) {
+  EXPECT_THAT(fault({"--model-path", "m", "--output-path", ""}),
+              testing::HasSubstr("--output-path: expected a folder, got ''"));
+  EXPECT_THAT(fault({"generate", "--model-path", "m", "--prompt", "p", "--output-path", ""}),
+              testing::HasSubstr("expected a folder"));
 }
 
 TEST(Flags, TheCommandLineWinsOverTheConfigFile) {
@@ -151,6 +182,7 @@ TEST(Flags, AConfigFileHoldsFlagsAndValues) {
     EXPECT_THAT(why, testing::Not(testing::HasSubstr("required"))) << text;
   }
   EXPECT_THAT(fault({"--config", folder.path().c_str()}), testing::HasSubstr("expected a file"));
+  EXPECT_THAT(fault({"--config", std::string(5000, 'x').c_str()}), testing::HasSubstr("--config"));
   EXPECT_EQ(fault({"--model-path", "m", "--config", folder.write("empty", "").c_str()}), "none");
 }
 

@@ -44,9 +44,7 @@ def test_a_full_disk_fails_that_job_alone(start, small_disk):
     assert poll(server, small)["status"] == "completed"
     assert sorted(p.name for p in small_disk.iterdir()) == [".lock", f"{small['id']}.mp4"]
 
-    with open(small_disk / "fill", "wb", buffering=0) as fill, pytest.raises(OSError):
-        while True:
-            fill.write(bytes(1024))
+    fill(small_disk)
     reply, status = post(server, {"prompt": "a", "size": "640x480", "output_format": "png"},
                          "/v1/images/generations")
     assert status == 500 and reply["error"]["code"] == "storage_full", reply
@@ -62,12 +60,31 @@ def test_generate_on_a_full_disk_leaves_nothing(small_disk):
     assert list(small_disk.iterdir()) == []
 
 
+def fill(disk):
+    with open(disk / "fill", "wb", buffering=0) as rest, pytest.raises(OSError):
+        while True:
+            rest.write(bytes(1024))
+
+
+def test_figures_on_a_full_disk_fail(start, small_disk, tmp_path):
+    figures = small_disk / "figures.json"
+    figures.write_text("old")
+    fill(small_disk)
+    server = start("--model-path", "fake:")
+    for command in [["generate", "--model-path", "fake:", "--prompt", "a", "--perf-dump-path"],
+                    ["bench", "--base-url", server.url, "--num-prompts", "1", "--output-file"]]:
+        made = subprocess.run([SERVE, *command, figures], capture_output=True, text=True,
+                              timeout=60, cwd=tmp_path)
+        assert made.returncode == 1 and "No space left" in made.stderr, made
+        assert figures.read_text() == "old"
+
+
 def test_generate_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in [tmp_path / "file", tmp_path / "file/below"]:
         made = generate("--model-path", "fake:", "--output-path", folder)
         out, err = made.communicate(timeout=30)
-        assert made.returncode == 2 and out == "" and f"output-path: {folder}: " in err, err
+        assert made.returncode == 2 and out == "" and f"--output-path: {folder}: " in err, err
 
 
 def test_generate_interrupted_leaves_nothing(tmp_path):
@@ -111,6 +128,14 @@ def test_a_killed_generate_leaves_nothing_after_the_next_start(start, tmp_path):
     out, err = living.communicate(timeout=60)
     assert living.returncode == 0, err
     assert out.strip() in map(str, tmp_path.iterdir()) and not its_folder.exists()
+
+
+def test_a_working_folder_that_is_gone(tmp_path):
+    (tmp_path / "gone").mkdir()
+    made = subprocess.run(["sh", "-c", "cd gone && rmdir ../gone && exec \"$0\" generate "
+                           "--model-path fake: --prompt a", SERVE],
+                          capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert made.returncode == 2 and made.stderr.count("\n") == 1, made
 
 
 def test_two_generate_into_one_folder(tmp_path):
