@@ -1,6 +1,5 @@
 """The binary as an operator sees it: curl, signals, flags."""
 
-import http.client
 import json
 import subprocess
 import time
@@ -124,9 +123,9 @@ def test_cancel_ends_within_a_step(start):
 
 
 def test_a_finished_job_expires_with_its_files(start):
-    server = start("--model-path", "fake:", "--job-ttl", "2")
+    server = start("--model-path", "fake:", "--job-ttl", "10")
     job = poll(server, post(server, {"prompt": "a"})[0])
-    assert job["expires_at"] == job["completed_at"] + 2
+    assert job["expires_at"] == job["completed_at"] + 10
     server.wait_for(lambda: server.curl(f"{server.url}/v1/videos/{job['id']}")[1] == 410)
     assert time.time() >= job["expires_at"]
     server.wait_for(lambda: [p.name for p in (server.folder / "outputs").iterdir()] == [".lock"])
@@ -224,26 +223,3 @@ def test_every_metric_is_text_that_prometheus_reads(start):
         assert status == 200
         families = {f.name: f for f in parser.text_string_to_metric_families(text + "\n")}
     assert "serve_http_requests" in families, sorted(families)
-
-
-def test_the_server_adds_little_to_a_job(start):
-    server = start("--model-path", "fake:step_ms=0")
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
-
-    def ask(method, path, body=None):
-        connection.request(method, path, body, {"Content-Type": "application/json"})
-        return json.loads(connection.getresponse().read())
-
-    small = json.dumps({"prompt": "a", "size": "32x32", "num_frames": 1})
-    videos, images = [], []
-    for _ in range(20):
-        began = time.perf_counter()
-        job = ask("POST", "/v1/videos", small)
-        while job["status"] != "completed":
-            job = ask("GET", f"/v1/videos/{job['id']}")
-        videos.append(time.perf_counter() - began - job["inference_time_s"])
-        began = time.perf_counter()
-        image = ask("POST", "/v1/images/generations", small)
-        images.append(time.perf_counter() - began - image["inference_time_s"])
-    # The least of twenty, as other programs run beside.
-    assert min(videos) < 0.02 and min(images) < 0.02, (videos, images)
