@@ -100,6 +100,48 @@ TEST(Flags, AskingForNothingIsNotRefused) {
             "none");
 }
 
+/// One of each part of SGLang's list, with its default: `--flag value`.
+TEST(Flags, SglangsDefaultsAreTaken) {
+  for (const std::vector<const char*>& words :
+       {std::vector{"--scheduler-port", "5555"},
+        {"--master-port", "30005"},
+        {"--dist-timeout", "3600"},
+        {"--pin-cpu-memory"},
+        {"--dit-layerwise-residency-policy", "leading"},
+        {"--vae-config.use-parallel-decode", "true"},
+        {"--vae-config.tile-sample-min-height", "256"},
+        {"--embedded-cfg-scale", "6.0"},
+        {"--quantization-rank", "32"},
+        {"--bcg-text-buckets", "64", "128", "256", "512", "1024"},
+        {"--batching-mode", "dynamic"},
+        {"--log-requests-level", "2"},
+        {"--otlp-traces-endpoint", "localhost:4317"},
+        {"--disagg-transfer-redundancy", "1.25"},
+        {"--gpu-ids", "0"}}) {
+    std::vector<const char*> line = {"--model-path", "m"};
+    line.insert(line.end(), words.begin(), words.end());
+    EXPECT_EQ(fault(line), "none") << words[0];
+  }
+}
+
+TEST(Flags, WhatIsNotThereIsRefusedWithASentence) {
+  const std::vector<std::pair<std::vector<const char*>, const char*>> lines = {
+      {{"--gpu-ids", "0", "1"}, "--gpu-ids: one device only so far"},
+      {{"--enable-nccl-nvls"}, "--enable-nccl-nvls: one device only so far"},
+      {{"--layerwise-resident-layers", "dit=4"}, "all weights stay on the device"},
+      {{"--vae-config.tile-sample-stride-width", "64"}, "tiles of --vae-tiling have one size"},
+      {{"--enable-svdquant"}, "quantisation is not there yet"},
+      {{"--batching-config", "{}"}, "requests are not batched"},
+      {{"--encoder-urls", "tcp://a:1"}, "one device only"},
+      {{"--log-requests-target", "stdout"}, "requests are not logged"},
+      {{"--server-warmup"}, "it was removed: use --warmup-mode"}};
+  for (const auto& [words, why] : lines) {
+    std::vector<const char*> line = {"--model-path", "m"};
+    line.insert(line.end(), words.begin(), words.end());
+    EXPECT_THAT(fault(line), testing::HasSubstr(why));
+  }
+}
+
 TEST(Flags, NumbersAreInReason) {
   const std::vector<std::pair<const char*, const char*>> wrong = {
       {"--threads", "-1"},     {"--flow-shift", "nan"}, {"--flow-shift", "0"},
