@@ -1,7 +1,6 @@
 #include "reel/store/work_folder.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 
 #include "reel/base/file_error.h"
 #include "reel/base/ids.h"
