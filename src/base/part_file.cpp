@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
+
+#include "reel/base/file_error.h"
 
 namespace reel {
 namespace {
@@ -15,57 +15,34 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The file at `path`, empty and locked.
-int open_locked(const fs::path& path) {
-  for (;;) {
-    const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);
-    if (file < 0) throw file_error("create", path, errno);
-    const bool taken = ::flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    struct stat held {};
-    struct stat named {};
-    // Whoever had it may have renamed it since it was opened here.
-    const bool ours = !taken && ::fstat(file, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
-                      held.st_dev == named.st_dev && held.st_ino == named.st_ino;
-    if (ours && (held.st_size == 0 || ::ftruncate(file, 0) == 0)) return file;
-    const int cause = errno;
-    ::close(file);
-    if (taken) {
-      throw Error(ErrorCode::Conflict,
-                  fmt::format("{}: is being written by another process", path.string()));
-    }
-    if (ours) throw file_error("truncate", path, cause);
+FileLock open_locked(const fs::path& path) {
+  auto lock = FileLock::take(path, O_CREAT | O_WRONLY | O_APPEND);
+  if (!lock) {
+    throw Error(ErrorCode::Conflict,
+                fmt::format("{}: is being written by another process", path.string()));
   }
+  if (::ftruncate(lock->descriptor(), 0) != 0) throw file_error("truncate", path, errno);
+  return *std::move(lock);
 }
 
-void sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) throw file_error("open", folder, errno);
-  const int cause = ::fsync(descriptor) == 0 ? 0 : errno;
-  ::close(descriptor);
-  if (cause != 0) throw file_error("fsync", folder, cause);
+/// Not every file system can: then there is nothing to wait for.
+void sync(int descriptor, const fs::path& path) {
+  if (::fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP) return;
+  throw file_error("fsync", path, errno);
 }
 
 }  // namespace
 
-Error file_error(std::string_view doing, const fs::path& path, int cause) {
-  const bool full = cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
-  return Error(full ? ErrorCode::StorageFull : ErrorCode::Internal,
-               fmt::format("{}: cannot {}: {}", path.string(), doing,
-                           std::error_code(cause, std::generic_category()).message()));
-}
-
 PartFile::PartFile(fs::path target)
-    : target_(std::move(target)),
-      part_(target_.string() + ".part"),
-      descriptor_(open_locked(part_)) {}
+    : target_(std::move(target)), part_(target_.string() + ".part"), lock_(open_locked(part_)) {}
 
 PartFile::~PartFile() {
   if (!committed_) ::unlink(part_.c_str());
-  ::close(descriptor_);
 }
 
 void PartFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    const ssize_t written = ::write(lock_.descriptor(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) throw file_error("write", part_, errno);
     bytes.remove_prefix(static_cast<size_t>(written));
@@ -73,18 +50,16 @@ void PartFile::write(std::string_view bytes) {
 }
 
 uint64_t PartFile::commit() {
-  if (::fsync(descriptor_) != 0) throw file_error("fsync", part_, errno);
+  sync(lock_.descriptor(), part_);
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) throw file_error("stat", part_, errno);
+  if (::fstat(lock_.descriptor(), &status) != 0) throw file_error("stat", part_, errno);
+  const fs::path parent = target_.parent_path(), path = parent.empty() ? "." : parent;
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) throw file_error("open", path, errno);
+  sync(folder.get(), path);  // a folder that cannot be is found before anything is replaced
   if (::rename(part_.c_str(), target_.c_str()) != 0) throw file_error("rename", part_, errno);
   committed_ = true;
-  try {
-    const auto folder = target_.parent_path();
-    sync_folder(folder.empty() ? "." : folder);
-  } catch (const Error&) {
-    ::unlink(target_.c_str());  // what may vanish must not be promised
-    throw;
-  }
+  sync(folder.get(), path);
   return static_cast<uint64_t>(status.st_size);
 }
 

@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
+#include "reel/base/part_file.h"
 #include "reel/net/http_client.h"
 
 // The protocol and the result block are those of SGLang's bench_serving, so that figures can be
@@ -269,9 +270,9 @@ int bench(const BenchFlags& flags) {
   }
   print(figures, flags, model, prompts.size());
   if (!flags.output_file.empty()) {
-    std::ofstream out(flags.output_file);
-    require(bool(out << figures.dump(2) << '\n'),
-            fmt::format("--output-file {}: cannot be written", flags.output_file));
+    PartFile file(flags.output_file);
+    file.write(figures.dump(2) + "\n");
+    file.commit();
   }
   return figures["failed_requests"] == 0 ? 0 : 1;
 }

@@ -47,12 +47,19 @@ auto number_from(double low, double high) {
   };
 }
 
+/// For what is written beside its place and then renamed: not for a link, a pipe or a device.
 std::string check_writable(const std::string& text) {
-  const fs::path path = fs::absolute(text);
+  const fs::path path = text, parent = path.parent_path(), folder = parent.empty() ? "." : parent;
   std::error_code none;
-  const fs::path at = fs::exists(path, none) ? path : path.parent_path();
-  if (!fs::is_directory(path, none) && ::access(at.c_str(), W_OK) == 0) return {};
-  return fmt::format("'{}' cannot be written", text);
+  const auto there = fs::symlink_status(path, none);
+  const bool free = there.type() == fs::file_type::not_found || fs::is_regular_file(there);
+  if (path.has_filename() && free && ::access(folder.c_str(), W_OK) == 0) return {};
+  return fmt::format("expected a file that can be written, got '{}'", text);
+}
+
+std::string check_folder(const std::string& text) {
+  if (!text.empty()) return {};
+  return "expected a folder, got '': what is made is kept in files";
 }
 
 /// `--flag`, `--flag true` and `--flag false`, as SGLang's StoreBoolean.
@@ -151,6 +158,7 @@ void add_server_flags(CLI::App& app, Flags& flags) {
       ->check(check_url)
       ->group("Server");
   app.add_option("--output-path", s.output_path, "folder of the videos and images made")
+      ->check(check_folder)
       ->group("Server");
   app.add_option("--max-queue", s.max_queue, "jobs that may wait; more get 429")
       ->check(CLI::Range(1, 1'000'000))
@@ -173,7 +181,7 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--prompt", g.prompts, "one video for each");
   app.add_option("--prompt-path", g.prompt_path, "a file with one prompt a line");
   app.add_option("--negative-prompt", r.negative_prompt, "\"\" means empty");
-  app.add_option("--output-path", g.output_path, "folder of the video");
+  app.add_option("--output-path", g.output_path, "folder of the video")->check(check_folder);
   app.add_option("--output-file-name", g.output_file_name, "its name there");
   app.add_option("--output-file-path", g.output_file_path, "folder and name at once")
       ->excludes("--output-path")
@@ -235,7 +243,8 @@ std::vector<std::string> read_config(const std::string& path) try {
   const auto expect = [&path](bool holds, const std::string& what) {
     require(holds, fmt::format("--config {}: expected {}", path, what));
   };
-  expect(!fs::is_directory(path), "a file");
+  std::error_code none;
+  expect(!fs::is_directory(path, none), "a file");
   const YAML::Node flags = YAML::LoadFile(path);
   expect(flags.IsMap() || flags.IsNull(), "flags and values");
   std::vector<std::string> words;

@@ -9,10 +9,12 @@
 #include <thread>
 
 #include "commands.h"
+#include "for_flag.h"
 #include "generators.h"
 #include "perf_dump.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
+#include "reel/base/file_error.h"
 #include "reel/base/ids.h"
 #include "reel/jobs/job_runner.h"
 #include "reel/jobs/media_writer.h"
@@ -64,10 +66,17 @@ std::string default_name(const std::string& prompt) {
   return name.substr(0, 150);
 }
 
+const char* path_flag(const GenerateFlags& flags) {
+  return flags.output_file_path.empty() ? "--output-path" : "--output-file-path";
+}
+
 /// The folder that finished files go to.
 fs::path folder_of(const GenerateFlags& flags) {
   const fs::path file = flags.output_file_path;
-  return (fs::current_path() / (file.empty() ? fs::path(flags.output_path) : file.parent_path()))
+  std::error_code fault;
+  const fs::path here = fs::current_path(fault);
+  require(!fault, fmt::format("{}: the working folder: {}", path_flag(flags), fault.message()));
+  return (here / (file.empty() ? fs::path(flags.output_path) : file.parent_path()))
       .lexically_normal();
 }
 
@@ -94,6 +103,19 @@ fs::path target(const GenerateFlags& flags, const std::string& prompt, int made,
     name += fmt::format("_{}", made);
   }
   return folder_of(flags) / (name + ".mp4");
+}
+
+/// Throws Error(InvalidArgument) if the names that were asked for cannot be.
+void check_targets(const GenerateFlags& flags, int files) {
+  if (asked_name(flags).empty()) return;
+  for (int made = 0; made < files; ++made) {
+    const fs::path path = target(flags, {}, made, files);
+    std::error_code none;
+    require(!fs::is_directory(path, none),
+            fmt::format("{}: expected a file, but there is a folder '{}'",
+                        flags.output_file_path.empty() ? "--output-file-name" : path_flag(flags),
+                        path.string()));
+  }
 }
 
 /// One line that is drawn over itself on a terminal; elsewhere only what ends it.
@@ -163,7 +185,8 @@ jobs::Job watch_job(jobs::JobStore& store, const std::string& id) {
 int generate(const Flags& flags) {
   const auto& g = flags.generate;
   const auto prompts = read_prompts(g);
-  asked_name(g);  // throws if it cannot be one
+  const int files = g.request.num_outputs * static_cast<int>(prompts.size());
+  check_targets(g, files);
   auto options = flags.model;
   options.dump = g.dump;
   const auto generator = make_generator(std::move(options));
@@ -178,9 +201,9 @@ int generate(const Flags& flags) {
                      quality(g),
                      {}});
   }
-  const int files = g.request.num_outputs * static_cast<int>(prompts.size());
   int made_files = 0;
-  const store::WorkFolder work(folder_of(g));  // before minutes of loading
+  const auto work = for_flag(  // before minutes of loading
+      path_flag(g), [&g] { return store::WorkFolder(folder_of(g)); });
   if (!g.dump.empty()) {
     std::error_code fault;
     fs::create_directories(g.dump, fault);
@@ -214,7 +237,9 @@ int generate(const Flags& flags) {
     for (const auto& output : result.outputs) {
       if (!g.save_output) continue;
       const auto path = target(g, prompts[i], made_files++, files);
-      fs::rename(blobs.find(output.blob)->path, path);
+      std::error_code fault;
+      fs::rename(blobs.find(output.blob)->path, path, fault);
+      if (fault) throw file_error("create", path, fault.value());
       std::cout << path.string() << '\n';
     }
     if (!g.perf_dump_path.empty()) {

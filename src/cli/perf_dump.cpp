@@ -1,11 +1,8 @@
 #include "perf_dump.h"
 
-#include <fmt/format.h>
-
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "reel/base/error.h"
+#include "reel/base/part_file.h"
 
 namespace reel::cli {
 
@@ -39,9 +36,9 @@ void write_perf_dump(const std::string& path, const jobs::Job& job, const PerfFi
                         {"vae_decode", result.stages.vae_decode},
                         {"encode_mp4", std::max(0.0, figures.total_s - result.inference_time_s)}}}};
   if (result.peak_memory_mb) dump["peak_memory_mb"] = *result.peak_memory_mb;
-  std::ofstream out(path);
-  out << dump.dump(2) << '\n';
-  require(bool(out.flush()), fmt::format("--perf-dump-path {}: cannot be written", path));
+  PartFile file(path);
+  file.write(dump.dump(2) + "\n");
+  file.commit();
 }
 
 }  // namespace reel::cli

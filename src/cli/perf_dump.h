@@ -31,7 +31,8 @@ struct PerfFigures {
   std::vector<double> steps_s;
 };
 
-/// Writes the figures of a completed job as JSON. Throws Error(InvalidArgument).
+/// Writes the figures of a completed job as JSON: whole, or what was there before.
+/// Throws as PartFile does.
 void write_perf_dump(const std::string& path, const jobs::Job& job, const PerfFigures& figures);
 
 }  // namespace reel::cli

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "commands.h"
+#include "for_flag.h"
 #include "generators.h"
 #include "reel/base/clock.h"
 #include "reel/base/log.h"
@@ -70,8 +71,9 @@ int serve(const Flags& flags) {
   const auto& s = flags.server;
   const auto generator = make_generator(flags.model);
   Metrics metrics;
-  store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), std::chrono::seconds(s.job_ttl));
-  store::FileBlobStore blobs(s.output_path);
+  const std::chrono::seconds ttl(s.job_ttl);
+  store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), ttl);
+  auto blobs = for_flag("--output-path", [&] { return store::FileBlobStore(s.output_path, ttl); });
   jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(generator->describe().model),
                          metrics);
   const jobs::Retention retention(jobs, blobs);

@@ -11,7 +11,8 @@ namespace reel::cli {
 
 int tokenize(const TokenizeFlags& flags) {
   std::filesystem::path folder = flags.model_path;
-  if (std::filesystem::is_directory(folder / "tokenizer")) folder /= "tokenizer";
+  std::error_code none;
+  if (std::filesystem::is_directory(folder / "tokenizer", none)) folder /= "tokenizer";
   const text::Tokenizer tokenizer(folder);
 
   std::ios::sync_with_stdio(false);

@@ -34,20 +34,6 @@ Descriptor nameless_file(const std::filesystem::path& folder) {
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-int Descriptor::release() { return std::exchange(fd_, -1); }
-
-void Descriptor::reset() {
-  if (fd_ >= 0) close(release());
-}
-
 void Body::append(std::string_view bytes) {
   memory_ += bytes;
   if (memory_.size() > kInMemory) spool();

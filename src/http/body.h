@@ -5,25 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "reel/base/descriptor.h"
+
 namespace reel::http {
-
-/// A file descriptor that is closed with its owner.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor() { reset(); }
-
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release();
-  void reset();
-
- private:
-  int fd_ = -1;
-};
 
 /// The bytes of a request's body: in memory up to 1 MiB, beyond that in a file without a name.
 class Body {

@@ -17,10 +17,9 @@ using nlohmann::json;
 // Nothing while the job is under way.
 std::optional<Reply> images_reply(const std::string& id, bool base64, const Api& api,
                                   const std::string& base_url, const Stopwatch& waited) {
-  const auto job = api.services.jobs.find(id);
-  if (!job) return error_reply(404, "Image not found");
-  if (job->result) return json_reply(images_json(*job, base64, api, base_url));
-  if (job->error) return error_reply(500, job->error->message, {}, job->error->code);
+  const jobs::Job job = api.services.jobs.get(id);
+  if (job.result) return json_reply(images_json(job, base64, api, base_url));
+  if (job.error) return error_reply(500, job.error->message, {}, job.error->code);
   if (waited.seconds() < static_cast<double>(api.options.image_wait.count())) return std::nullopt;
   api.services.jobs.cancel(id, "it took too long");
   return error_reply(

@@ -148,13 +148,9 @@ size_t output_of(const jobs::Job& job, const std::string& variant) {
 }
 
 jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id) {
-  auto job = api.services.jobs.find(id);
-  if (!job || job->spec->kind != kind) {
-    const std::string what = kind == jobs::Kind::Video ? "Video" : "Image";
-    if (api.services.jobs.has_expired(id)) throw Error(ErrorCode::Gone, what + " expired", "id");
-    throw Error(ErrorCode::NotFound, what + " not found", "id");
-  }
-  return *std::move(job);
+  jobs::Job job = api.services.jobs.get(id);
+  if (job.spec->kind == kind) return job;
+  throw Error(ErrorCode::NotFound, fmt::format("there is no {} '{}'", jobs::name(kind), id), "id");
 }
 
 Reply not_ready(const jobs::Job& job) {

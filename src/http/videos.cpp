@@ -74,9 +74,7 @@ Answer remove(const Request& request, const Api& api) {
   find_job(api, jobs::Kind::Video, request.args[0]);
   const jobs::Job job = api.services.jobs.remove(request.args[0]);
   json body = video_json(job, api, api.base_url(request));
-  if (job.result) {
-    for (const jobs::Output& output : job.result->outputs) api.services.blobs.remove(output.blob);
-  }
+  if (job.result) jobs::remove_files(api.services.blobs, job.result->outputs);
   for (const char* key : {"url", "file_path", "file_paths"}) body[key] = nullptr;
   body["object"] = "video.deleted";
   body["deleted"] = true;

@@ -5,7 +5,6 @@
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
-#include "reel/jobs/retention.h"
 
 namespace reel::jobs {
 

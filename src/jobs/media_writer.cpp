@@ -8,7 +8,7 @@
 namespace reel::jobs {
 namespace {
 
-using Metadata = std::map<std::string, std::string>;
+using media::Metadata;
 
 Metadata metadata(const gen::ResolvedRequest& request, int output, const std::string& model) {
   return {{"prompt", request.prompt},

@@ -10,16 +10,6 @@
 
 namespace reel::jobs {
 
-void remove_files(BlobStore& blobs, const std::vector<Output>& outputs) {
-  for (const Output& output : outputs) {
-    try {
-      blobs.remove(output.blob);
-    } catch (const Error& error) {
-      log::warning("blob.kept", {{"file", output.blob}, {"why", error.what()}});
-    }
-  }
-}
-
 void remove_expired(JobStore& jobs, BlobStore& blobs, int64_t now) {
   for (const Job& job : jobs.expire(now)) {
     if (job.result) remove_files(blobs, job.result->outputs);

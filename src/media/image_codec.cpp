@@ -64,7 +64,6 @@ std::string_view content_type(ImageFormat format) {
 }
 
 std::string encode_image(const gen::Image& image, ImageFormat format, const ImageOptions& options) {
-  av_log_set_level(AV_LOG_ERROR);
   const char* name = encoder_name(format);
   const AVCodec* codec = avcodec_find_encoder_by_name(name);
   if (codec == nullptr) {
@@ -76,6 +75,8 @@ std::string encode_image(const gen::Image& image, ImageFormat format, const Imag
   encoder->width = image.width;
   encoder->height = image.height;
   encoder->pix_fmt = pixels;
+  encoder->colorspace = pixels == AV_PIX_FMT_RGB24 ? AVCOL_SPC_RGB : AVCOL_SPC_BT470BG;  // BT.601
+  encoder->color_range = format == ImageFormat::Webp ? AVCOL_RANGE_MPEG : AVCOL_RANGE_JPEG;
   encoder->sample_aspect_ratio = {1, 1};
   encoder->time_base = {1, 1};
   encoder->thread_count = 1;
@@ -88,7 +89,7 @@ std::string encode_image(const gen::Image& image, ImageFormat format, const Imag
   check(avcodec_open2(encoder.get(), codec, nullptr), name);
 
   const auto frame = make_frame(image.width, image.height, pixels);
-  const Converter convert(image.width, image.height, pixels, format == ImageFormat::Jpeg);
+  const Converter convert(*encoder);
   convert(image.rgb.data(), frame.get());
   frame->pts = 0;
   frame->quality = encoder->global_quality;

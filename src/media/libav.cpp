@@ -5,6 +5,11 @@
 #include "reel/base/error.h"
 
 namespace reel::media {
+namespace {
+
+[[maybe_unused]] const bool quiet = (av_log_set_level(AV_LOG_ERROR), true);
+
+}  // namespace
 
 int check(int code, const std::string& what) {
   if (code >= 0) return code;
@@ -26,14 +31,16 @@ FramePtr make_frame(int width, int height, AVPixelFormat format) {
   return frame;
 }
 
-Converter::Converter(int width, int height, AVPixelFormat format, bool full_range)
-    : scaler_(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, format,
+Converter::Converter(const AVCodecContext& encoder)
+    : scaler_(sws_getContext(encoder.width, encoder.height, AV_PIX_FMT_RGB24, encoder.width,
+                             encoder.height, encoder.pix_fmt,
                              SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP, nullptr, nullptr,
                              nullptr)),
-      rgb_(make_frame(width, height, AV_PIX_FMT_RGB24)) {
+      rgb_(make_frame(encoder.width, encoder.height, AV_PIX_FMT_RGB24)) {
   if (!scaler_) throw Error(ErrorCode::Unsupported, "swscale: no conversion from RGB");
-  const int* bt709 = sws_getCoefficients(SWS_CS_ITU709);
-  sws_setColorspaceDetails(scaler_.get(), bt709, 1, bt709, full_range ? 1 : 0, 0, 1 << 16, 1 << 16);
+  const int* matrix = sws_getCoefficients(encoder.colorspace);
+  const int full_range = encoder.color_range == AVCOL_RANGE_JPEG;
+  sws_setColorspaceDetails(scaler_.get(), matrix, 1, matrix, full_range, 0, 1 << 16, 1 << 16);
 }
 
 void Converter::operator()(const uint8_t* rgb, AVFrame* frame) const {

@@ -28,10 +28,10 @@ int check(int code, const std::string& what);
 /// A frame with buffers of its own.
 FramePtr make_frame(int width, int height, AVPixelFormat format);
 
-/// RGB24 to `format` at the same size; BT.709 for the YUV formats, in the range given.
+/// RGB24 to what `encoder` takes: its size, format, matrix (`colorspace`) and range.
 class Converter {
  public:
-  Converter(int width, int height, AVPixelFormat format, bool full_range);
+  explicit Converter(const AVCodecContext& encoder);
 
   /// Packed RGB rows into `frame`.
   void operator()(const uint8_t* rgb, AVFrame* frame) const;

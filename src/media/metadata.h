@@ -1,15 +1,13 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 
 #include "reel/gen/description.h"
 #include "reel/gen/image_request.h"
+#include "reel/media/metadata.h"
 
 namespace reel::media {
-
-using Metadata = std::map<std::string, std::string>;
 
 /// `utf8` with U+FFFD for what neither XML nor C strings hold: control characters but tab and
 /// line ends, U+FFFE and U+FFFF.

@@ -75,7 +75,7 @@ struct VideoEncoder::Muxer {
       av_dict_set(&file->metadata, key.c_str(), printable(value).c_str(), 0);
     }
     frame = make_frame(format.width, format.height, AV_PIX_FMT_YUV420P);
-    converter.emplace(format.width, format.height, AV_PIX_FMT_YUV420P, false);
+    converter.emplace(*encoder);
     packet.reset(av_packet_alloc());
 
     check(avio_open(&file->pb, path.c_str(), AVIO_FLAG_WRITE), what);
@@ -123,9 +123,7 @@ struct VideoEncoder::Muxer {
 };
 
 VideoEncoder::VideoEncoder(std::filesystem::path path, VideoOptions options)
-    : path_(std::move(path)), options_(std::move(options)) {
-  av_log_set_level(AV_LOG_ERROR);
-}
+    : path_(std::move(path)), options_(std::move(options)) {}
 
 VideoEncoder::~VideoEncoder() = default;
 

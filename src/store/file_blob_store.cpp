@@ -2,14 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 
-#include "reel/base/error.h"
+#include "reel/base/file_error.h"
 #include "reel/base/log.h"
 #include "reel/base/part_file.h"
 #include "reel/store/work_folder.h"
@@ -43,45 +42,60 @@ class FilePart final : public jobs::BlobPart {
   PartFile file_;
 };
 
-int locked(const fs::path& folder) {
-  const auto refuse = [&folder](const std::error_code& why) {
-    throw Error(ErrorCode::InvalidArgument,
-                fmt::format("output-path: {}: {}", folder.string(), why.message()), "output-path");
-  };
+FileLock locked(const fs::path& folder) {
   std::error_code fault;
   fs::create_directories(folder, fault);
-  if (fault) refuse(fault);
-  const fs::path path = folder / ".lock";
-  const int descriptor = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-  if (descriptor < 0) refuse({errno, std::generic_category()});
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    const int cause = errno;
-    ::close(descriptor);
-    if (cause != EWOULDBLOCK) throw file_error("lock", path, cause);
+  if (fault) throw file_error("create", folder, fault.value());
+  auto lock = FileLock::take(folder / ".lock", O_CREAT | O_RDWR);
+  if (!lock) {
     throw Error(ErrorCode::Conflict,
                 fmt::format("{}: is in use by another process", folder.string()));
   }
-  return descriptor;
+  return *std::move(lock);
 }
 
-void sweep_parts(const fs::path& folder) try {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.path().string().ends_with(kPartSuffix)) continue;
-    fs::remove(entry.path());
-    log::info("blob.swept", {{"file", entry.path().filename().string()}});
+/// "video_" or "image_", 32 hex digits, and more: no person names a file so.
+bool is_of_a_job(std::string_view name) {
+  constexpr size_t kPrefix = 6, kDigits = 32;
+  return (name.starts_with("video_") || name.starts_with("image_")) &&
+         name.size() > kPrefix + kDigits &&
+         name.substr(kPrefix, kDigits).find_first_not_of("0123456789abcdef") == name.npos;
+}
+
+/// Removes a job's file that no living process writes, or that is older than `ttl`.
+void sweep_file(const fs::directory_entry& entry, std::chrono::seconds ttl) try {
+  const fs::path& path = entry.path();
+  const std::string name = path.filename().string();
+  if (!is_of_a_job(name) || !fs::is_regular_file(entry.symlink_status())) return;
+  std::optional<FileLock> lock;
+  if (name.ends_with(kPartSuffix)) {
+    lock = FileLock::take(path, O_RDWR);
+    if (!lock) return;
+  } else if (ttl.count() == 0 ||
+             fs::file_time_type::clock::now() - entry.last_write_time() <= ttl) {
+    return;
   }
-} catch (const fs::filesystem_error& error) {
-  log::warning("blob.sweep_failed", {{"why", error.what()}});
+  fs::remove(path);
+  log::info("blob.swept", {{"file", name}});
+} catch (const std::exception& fault) {
+  log::warning("blob.not_swept", {{"file", entry.path().string()}, {"why", fault.what()}});
+}
+
+void sweep_files(const fs::path& folder, std::chrono::seconds ttl) {
+  std::error_code fault;
+  for (fs::directory_iterator entry(folder, fault), end; !fault && entry != end;
+       entry.increment(fault)) {
+    sweep_file(*entry, ttl);
+  }
 }
 
 }  // namespace
 
-FileBlobStore::FileBlobStore(fs::path folder) : folder_(std::move(folder)), lock_(locked(folder_)) {
-  sweep_parts(folder_);
+FileBlobStore::FileBlobStore(fs::path folder, std::chrono::seconds ttl)
+    : folder_(std::move(folder)), lock_(locked(folder_)) {
+  sweep_files(folder_, ttl);
   sweep_work_folders(folder_);
 }
-
-FileBlobStore::~FileBlobStore() { ::close(lock_); }
 
 std::unique_ptr<jobs::BlobPart> FileBlobStore::create(const std::string& name) {
   if (!is_good_name(name)) {

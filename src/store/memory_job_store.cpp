@@ -11,7 +11,6 @@
 #include <map>
 #include <mutex>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "reel/base/clock.h"
@@ -22,7 +21,7 @@ namespace reel::store {
 using jobs::Job;
 using jobs::Status;
 
-constexpr size_t kExpiredKnown = 10'000;  // ids that are told apart from ones that never were
+constexpr size_t kForgottenKnown = 10'000;  // jobs whose ids are told from ones that never were
 
 struct MemoryJobStore::State {
   struct Record {
@@ -30,6 +29,11 @@ struct MemoryJobStore::State {
     double rank = 0;
     CancelToken cancel;
     std::string idempotency_key;
+  };
+  struct Forgotten {
+    jobs::Kind kind;
+    uint64_t sequence;
+    bool expired;  // not deleted
   };
   using Records = std::unordered_map<std::string, Record>;
   using Turn = std::pair<double, uint64_t>;  // rank, sequence
@@ -53,8 +57,8 @@ struct MemoryJobStore::State {
   Queue queue;
   std::unordered_map<std::string, std::pair<std::string, std::string>> keys;  // fingerprint, id
   std::map<std::pair<int64_t, uint64_t>, Record*> expiries;  // expires_at, sequence
-  std::unordered_set<std::string> expired;
-  std::deque<std::string> expired_in_order;
+  std::unordered_map<std::string, Forgotten> forgotten;
+  std::deque<std::string> forgotten_in_order;
   uint64_t next_sequence = 1;
   std::deque<Job> news;  // changes that the listeners do not know of yet
 
@@ -79,7 +83,22 @@ struct MemoryJobStore::State {
 
   Record& need(const std::string& id) {
     if (Record* record = find(id)) return *record;
-    throw Error(ErrorCode::NotFound, fmt::format("there is no job '{}'", id));
+    const auto known = forgotten.find(id);
+    if (known != forgotten.end() && known->second.expired) {
+      throw Error(ErrorCode::Gone, fmt::format("{}: it has expired", id), "id");
+    }
+    throw Error(ErrorCode::NotFound, fmt::format("there is no job '{}'", id), "id");
+  }
+
+  /// The place of a job in the order of submission, 0 if there never was such a one.
+  uint64_t sequence_of(const std::string& id, jobs::Kind kind) const {
+    const auto found = records.find(id);
+    if (found != records.end()) {
+      const Job& job = found->second.job;
+      return job.spec->kind == kind ? job.sequence : 0;
+    }
+    const auto known = forgotten.find(id);
+    return known != forgotten.end() && known->second.kind == kind ? known->second.sequence : 0;
   }
 
   /// The one place where a job moves. False if it may not.
@@ -116,21 +135,19 @@ struct MemoryJobStore::State {
   }
 
   /// The last state of a finished job that is there no more.
-  Job forget(Record& record) {
+  Job forget(Record& record, bool expired) {
     Job job = std::move(record.job);
     by_kind[static_cast<size_t>(job.spec->kind)].erase(job.sequence);
     keys.erase(record.idempotency_key);
     if (job.expires_at) expiries.erase({*job.expires_at, job.sequence});
     records.erase(job.id);
+    forgotten[job.id] = {job.spec->kind, job.sequence, expired};
+    forgotten_in_order.push_back(job.id);
+    if (forgotten_in_order.size() > kForgottenKnown) {
+      forgotten.erase(forgotten_in_order.front());
+      forgotten_in_order.pop_front();
+    }
     return job;
-  }
-
-  void remember_expired(const std::string& id) {
-    expired.insert(id);
-    expired_in_order.push_back(id);
-    if (expired_in_order.size() <= kExpiredKnown) return;
-    expired.erase(expired_in_order.front());
-    expired_in_order.pop_front();
   }
 
   /// Tells the listeners, in order, what they do not know yet. Without `mutex`.
@@ -264,7 +281,7 @@ Job MemoryJobStore::remove(const std::string& id) {
     const std::lock_guard lock(state_->mutex);
     State::Record& record = state_->need(id);
     state_->end(record, Status::Cancelled, {"cancelled", "the job was deleted"});
-    job = state_->forget(record);
+    job = state_->forget(record, false);
     state_->finished.notify_all();
   }
   state_->deliver();
@@ -274,16 +291,10 @@ Job MemoryJobStore::remove(const std::string& id) {
 std::vector<Job> MemoryJobStore::expire(int64_t now) {
   std::vector<Job> gone;
   const std::lock_guard lock(state_->mutex);
-  while (!state_->expiries.empty() && state_->expiries.begin()->first.first <= now) {
-    gone.push_back(state_->forget(*state_->expiries.begin()->second));
-    state_->remember_expired(gone.back().id);
+  while (!state_->expiries.empty() && state_->expiries.begin()->first.first < now) {
+    gone.push_back(state_->forget(*state_->expiries.begin()->second, true));
   }
   return gone;
-}
-
-bool MemoryJobStore::has_expired(const std::string& id) const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->expired.contains(id);
 }
 
 std::optional<Job> MemoryJobStore::find(const std::string& id) const {
@@ -293,14 +304,18 @@ std::optional<Job> MemoryJobStore::find(const std::string& id) const {
   return state_->snapshot(*record);
 }
 
+Job MemoryJobStore::get(const std::string& id) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->snapshot(state_->need(id));
+}
+
 jobs::Page MemoryJobStore::list(const jobs::ListQuery& query) const {
   const std::lock_guard lock(state_->mutex);
   const auto& all = state_->by_kind[static_cast<size_t>(query.kind)];
   uint64_t last = 0;  // no job has this sequence
   if (!query.after.empty()) {
-    const State::Record* record = state_->find(query.after);
-    if (record == nullptr || record->job.spec->kind != query.kind) return {};
-    last = record->job.sequence;
+    last = state_->sequence_of(query.after, query.kind);
+    if (last == 0) return {};
   }
   jobs::Page page;
   const auto fill = [&](auto from, auto to) {

@@ -1,11 +1,8 @@
 #include "reel/store/work_folder.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include "reel/base/error.h"
+#include "reel/base/file_error.h"
 #include "reel/base/ids.h"
 #include "reel/base/log.h"
 
@@ -16,50 +13,49 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = ".making-";
 
-int opened(const fs::path& folder) {
-  return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+auto lock(const fs::path& folder) { return FileLock::take(folder, O_RDONLY | O_DIRECTORY); }
+
+void sweep_folder(const fs::directory_entry& entry) try {
+  const std::string name = entry.path().filename().string();
+  if (!name.starts_with(kPrefix) || !fs::is_directory(entry.symlink_status())) return;
+  if (const auto held = lock(entry.path())) {
+    fs::remove_all(entry.path());
+    log::info("work.swept", {{"folder", name}});
+  }
+} catch (const std::exception& fault) {
+  log::warning("work.not_swept", {{"folder", entry.path().string()}, {"why", fault.what()}});
 }
 
 }  // namespace
 
 WorkFolder::WorkFolder(const fs::path& parent) {
-  sweep_work_folders(parent);
   std::error_code fault;
-  do {  // again if another's sweep came between
+  fs::create_directories(parent, fault);
+  if (fault) throw file_error("create", parent, fault.value());
+  sweep_work_folders(parent);
+  while (!lock_) {  // again if another's sweep came between
     path_ = parent / random_id(kPrefix);
-    fs::create_directories(path_, fault);
-    require(!fault, fmt::format("output-path: {}: {}", parent.string(), fault.message()),
-            "output-path");
-    if (lock_ >= 0) ::close(lock_);
-    lock_ = opened(path_);
-    if (lock_ >= 0) ::flock(lock_, LOCK_EX);
-  } while (!fs::exists(path_, fault));
+    fs::create_directory(path_, fault);
+    if (fault) throw file_error("create", path_, fault.value());
+    try {
+      lock_ = lock(path_);
+    } catch (const Error&) {
+      fs::remove(path_, fault);
+      throw;
+    }
+  }
 }
 
 WorkFolder::~WorkFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
-  if (lock_ >= 0) ::close(lock_);
 }
 
 void sweep_work_folders(const fs::path& parent) {
   std::error_code fault;
   for (fs::directory_iterator entry(parent, fault), end; !fault && entry != end;
        entry.increment(fault)) {
-    const std::string name = entry->path().filename().string();
-    if (!name.starts_with(kPrefix)) continue;
-    const int folder = opened(entry->path());
-    if (folder < 0) continue;
-    if (::flock(folder, LOCK_EX | LOCK_NB) == 0) {
-      std::error_code kept;
-      fs::remove_all(entry->path(), kept);
-      if (kept) {
-        log::warning("work.kept", {{"folder", name}, {"why", kept.message()}});
-      } else {
-        log::info("work.swept", {{"folder", name}});
-      }
-    }
-    ::close(folder);
+    sweep_folder(*entry);
   }
 }
 

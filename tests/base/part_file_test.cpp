@@ -5,6 +5,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "reel/base/error.h"
+#include "resource_limit.h"
 #include "temporary_folder.h"
 
 namespace reel {
@@ -62,6 +64,25 @@ TEST_F(PartFileTest, IsOneWritersAtATime) {
   PartFile third(target_);  // while the first one still has its lock, on the target
   third.write("third");
   EXPECT_EQ(content(target_), "first");
+}
+
+TEST_F(PartFileTest, LeavesWhatStoodThereWhenTheFolderCannotBeSynced) {
+  std::ofstream(target_) << "old";
+  {
+    PartFile file(target_);
+    file.write("new");
+    const test::ResourceLimit no_more(RLIMIT_NOFILE, 0);  // the folder cannot be opened
+    EXPECT_THROW(file.commit(), Error);
+  }
+  EXPECT_EQ(content(target_), "old");
+  EXPECT_FALSE(fs::exists(part_));
+}
+
+TEST_F(PartFileTest, FollowsNoLink) {
+  std::ofstream(target_) << "old";
+  fs::create_symlink(target_, folder_.path() / "b.json.part");
+  EXPECT_THROW(PartFile(folder_.path() / "b.json"), Error);
+  EXPECT_EQ(content(target_), "old");
 }
 
 TEST_F(PartFileTest, NamesTheFolderThatIsMissing) {

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "for_flag.h"
 #include "reel/base/error.h"
+#include "reel/base/file_error.h"
 #include "temporary_folder.h"
 
 namespace reel::cli {
@@ -98,6 +100,48 @@ TEST(Flags, AskingForNothingIsNotRefused) {
             "none");
 }
 
+/// One of each part of SGLang's list, with its default: `--flag value`.
+TEST(Flags, SglangsDefaultsAreTaken) {
+  for (const std::vector<const char*>& words :
+       {std::vector{"--scheduler-port", "5555"},
+        {"--master-port", "30005"},
+        {"--dist-timeout", "3600"},
+        {"--pin-cpu-memory"},
+        {"--dit-layerwise-residency-policy", "leading"},
+        {"--vae-config.use-parallel-decode", "true"},
+        {"--vae-config.tile-sample-min-height", "256"},
+        {"--embedded-cfg-scale", "6.0"},
+        {"--quantization-rank", "32"},
+        {"--bcg-text-buckets", "64", "128", "256", "512", "1024"},
+        {"--batching-mode", "dynamic"},
+        {"--log-requests-level", "2"},
+        {"--otlp-traces-endpoint", "localhost:4317"},
+        {"--disagg-transfer-redundancy", "1.25"},
+        {"--gpu-ids", "0"}}) {
+    std::vector<const char*> line = {"--model-path", "m"};
+    line.insert(line.end(), words.begin(), words.end());
+    EXPECT_EQ(fault(line), "none") << words[0];
+  }
+}
+
+TEST(Flags, WhatIsNotThereIsRefusedWithASentence) {
+  const std::vector<std::pair<std::vector<const char*>, const char*>> lines = {
+      {{"--gpu-ids", "0", "1"}, "--gpu-ids: one device only so far"},
+      {{"--enable-nccl-nvls"}, "--enable-nccl-nvls: one device only so far"},
+      {{"--layerwise-resident-layers", "dit=4"}, "all weights stay on the device"},
+      {{"--vae-config.tile-sample-stride-width", "64"}, "tiles of --vae-tiling have one size"},
+      {{"--enable-svdquant"}, "quantisation is not there yet"},
+      {{"--batching-config", "{}"}, "requests are not batched"},
+      {{"--encoder-urls", "tcp://a:1"}, "one device only"},
+      {{"--log-requests-target", "stdout"}, "requests are not logged"},
+      {{"--server-warmup"}, "it was removed: use --warmup-mode"}};
+  for (const auto& [words, why] : lines) {
+    std::vector<const char*> line = {"--model-path", "m"};
+    line.insert(line.end(), words.begin(), words.end());
+    EXPECT_THAT(fault(line), testing::HasSubstr(why));
+  }
+}
+
 TEST(Flags, NumbersAreInReason) {
   const std::vector<std::pair<const char*, const char*>> wrong = {
       {"--threads", "-1"},     {"--flow-shift", "nan"}, {"--flow-shift", "0"},
@@ -122,8 +166,37 @@ TEST(Flags, WhatContradictsIsRefused) {
               testing::HasSubstr("--output-file-name excludes --output-file-path"));
   EXPECT_THAT(fault({"--model-path", "m", "generate", "bench"}), testing::HasSubstr("bench"));
   EXPECT_THAT(fault({"generate", "--model-path", "m", "--perf-dump-path", "/none/of/it"}),
-              testing::HasSubstr("'/none/of/it' cannot be written"));
-  EXPECT_THAT(fault({"bench", "--output-file", "/"}), testing::HasSubstr("cannot be written"));
+              testing::HasSubstr("got '/none/of/it'"));
+  const test::TemporaryFolder folder;
+  std::filesystem::create_symlink(folder.write("file", ""), folder / "link");
+  const std::string link = folder / "link";
+  for (const std::string& path : {std::string("/"), std::string(""), std::string(5000, 'x'), link,
+                                  std::string("/dev/null"), std::string("/dev/stdout")}) {
+    EXPECT_THAT(fault({"bench", "--output-file", path.c_str()}),
+                testing::HasSubstr("--output-file: expected a file"));
+  }
+  EXPECT_EQ(fault({"bench", "--output-file", "figures.json"}), "none");
+}
+
+TEST(Flags, AreNamedWhereTheSystemRefusesThem) {
+  const std::vector<std::pair<int, ErrorCode>> causes = {{ENOSPC, ErrorCode::StorageFull},
+                                                         {EACCES, ErrorCode::InvalidArgument}};
+  for (const auto& [cause, code] : causes) {
+    try {
+      for_flag("--output-path", [&]() -> int { throw file_error("create", "out", cause); });
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code);
+      EXPECT_THAT(error.what(), testing::HasSubstr("--output-path: out: cannot create: "));
+    }
+  }
+}
+
+TEST(Flags, AFolderHasAName) {
+  EXPECT_THAT(fault({"--model-path", "m", "--output-path", ""}),
+              testing::HasSubstr("--output-path: expected a folder, got ''"));
+  EXPECT_THAT(fault({"generate", "--model-path", "m", "--prompt", "p", "--output-path", ""}),
+              testing::HasSubstr("expected a folder"));
 }
 
 TEST(Flags, TheCommandLineWinsOverTheConfigFile) {
@@ -151,6 +224,7 @@ TEST(Flags, AConfigFileHoldsFlagsAndValues) {
     EXPECT_THAT(why, testing::Not(testing::HasSubstr("required"))) << text;
   }
   EXPECT_THAT(fault({"--config", folder.path().c_str()}), testing::HasSubstr("expected a file"));
+  EXPECT_THAT(fault({"--config", std::string(5000, 'x').c_str()}), testing::HasSubstr("--config"));
   EXPECT_EQ(fault({"--model-path", "m", "--config", folder.write("empty", "").c_str()}), "none");
 }
 

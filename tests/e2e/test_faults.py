@@ -44,9 +44,7 @@ def test_a_full_disk_fails_that_job_alone(start, small_disk):
     assert poll(server, small)["status"] == "completed"
     assert sorted(p.name for p in small_disk.iterdir()) == [".lock", f"{small['id']}.mp4"]
 
-    with open(small_disk / "fill", "wb", buffering=0) as fill, pytest.raises(OSError):
-        while True:
-            fill.write(bytes(1024))
+    fill(small_disk)
     reply, status = post(server, {"prompt": "a", "size": "640x480", "output_format": "png"},
                          "/v1/images/generations")
     assert status == 500 and reply["error"]["code"] == "storage_full", reply
@@ -62,12 +60,31 @@ def test_generate_on_a_full_disk_leaves_nothing(small_disk):
     assert list(small_disk.iterdir()) == []
 
 
+def fill(disk):
+    with open(disk / "fill", "wb", buffering=0) as rest, pytest.raises(OSError):
+        while True:
+            rest.write(bytes(1024))
+
+
+def test_figures_on_a_full_disk_fail(start, small_disk, tmp_path):
+    figures = small_disk / "figures.json"
+    figures.write_text("old")
+    fill(small_disk)
+    server = start("--model-path", "fake:")
+    for command in [["generate", "--model-path", "fake:", "--prompt", "a", "--perf-dump-path"],
+                    ["bench", "--base-url", server.url, "--num-prompts", "1", "--output-file"]]:
+        made = subprocess.run([SERVE, *command, figures], capture_output=True, text=True,
+                              timeout=60, cwd=tmp_path)
+        assert made.returncode == 1 and "No space left" in made.stderr, made
+        assert figures.read_text() == "old"
+
+
 def test_generate_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in [tmp_path / "file", tmp_path / "file/below"]:
         made = generate("--model-path", "fake:", "--output-path", folder)
         out, err = made.communicate(timeout=30)
-        assert made.returncode == 2 and out == "" and f"output-path: {folder}: " in err, err
+        assert made.returncode == 2 and out == "" and f"--output-path: {folder}: " in err, err
 
 
 def test_generate_interrupted_leaves_nothing(tmp_path):
@@ -81,22 +98,27 @@ def test_generate_interrupted_leaves_nothing(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
+def begin_to_make(folder):
+    """A `serve generate` that takes for ever, and its work folder."""
+    before = set(folder.glob(".making-*"))
+    made = generate("--model-path", "fake:step_ms=1000,steps=1000", "--output-path", folder)
+    end = time.monotonic() + 60
+    while not (its := {lock.parent for lock in folder.glob(".making-*/.lock")} - before):
+        assert made.poll() is None and time.monotonic() < end, made.communicate()
+        time.sleep(0.02)
+    return made, its.pop()
+
+
 def killed_while_it_makes(folder):
     """What a killed `serve generate` leaves in a folder."""
-    before = set(folder.iterdir())
-    made = generate("--model-path", "fake:step_ms=200,steps=50", "--output-path", folder)
-    while not (left := set(folder.glob(".making-*/.lock")) - {p / ".lock" for p in before}):
-        time.sleep(0.02)
+    made, left = begin_to_make(folder)
     made.kill()
     made.communicate()
-    return left.pop().parent
+    return left
 
 
 def test_a_killed_generate_leaves_nothing_after_the_next_start(start, tmp_path):
-    living = generate("--model-path", "fake:step_ms=400,steps=10", "--output-path", tmp_path)
-    while not list(tmp_path.glob(".making-*/.lock")):
-        time.sleep(0.02)
-    (its_folder,) = tmp_path.glob(".making-*")
+    living, its_folder = begin_to_make(tmp_path)
 
     left = killed_while_it_makes(tmp_path)
     assert left.exists()
@@ -108,9 +130,17 @@ def test_a_killed_generate_leaves_nothing_after_the_next_start(start, tmp_path):
     start("--model-path", "fake:", "--output-path", tmp_path)
     assert not left.exists() and its_folder.exists()
 
-    out, err = living.communicate(timeout=60)
-    assert living.returncode == 0, err
-    assert out.strip() in map(str, tmp_path.iterdir()) and not its_folder.exists()
+    living.send_signal(signal.SIGINT)
+    _, err = living.communicate(timeout=60)
+    assert "interrupted" in err and not its_folder.exists(), err
+
+
+def test_a_working_folder_that_is_gone(tmp_path):
+    (tmp_path / "gone").mkdir()
+    made = subprocess.run(["sh", "-c", "cd gone && rmdir ../gone && exec \"$0\" generate "
+                           "--model-path fake: --prompt a", SERVE],
+                          capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert made.returncode == 2 and made.stderr.count("\n") == 1, made
 
 
 def test_two_generate_into_one_folder(tmp_path):

@@ -51,3 +51,13 @@ def test_a_prompt_that_no_file_can_hold_as_it_is(start, form):
         assert prompt.endswith("…") and 60_000 < len(prompt.replace("&", "&amp;").encode()) < 65_536
     else:
         assert len(prompt) == 30_006
+
+
+@pytest.mark.parametrize("form", ["jpeg", "webp"])
+def test_each_has_the_colours_of_the_png(start, form):
+    server = start("--model-path", "fake:")
+    seen, wanted = (pictures(server, kind, "a")[0].convert("RGB").reduce(16)
+                    for kind in (form, "png"))
+    off = [abs(a - b) for one, other in zip(seen.getdata(), wanted.getdata())
+           for a, b in zip(one, other)]
+    assert max(off) <= 4, off

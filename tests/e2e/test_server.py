@@ -1,6 +1,5 @@
 """The binary as an operator sees it: curl, signals, flags."""
 
-import http.client
 import json
 import subprocess
 import time
@@ -124,9 +123,9 @@ def test_cancel_ends_within_a_step(start):
 
 
 def test_a_finished_job_expires_with_its_files(start):
-    server = start("--model-path", "fake:", "--job-ttl", "2")
+    server = start("--model-path", "fake:", "--job-ttl", "10")
     job = poll(server, post(server, {"prompt": "a"})[0])
-    assert job["expires_at"] == job["completed_at"] + 2
+    assert job["expires_at"] == job["completed_at"] + 10
     server.wait_for(lambda: server.curl(f"{server.url}/v1/videos/{job['id']}")[1] == 410)
     assert time.time() >= job["expires_at"]
     server.wait_for(lambda: [p.name for p in (server.folder / "outputs").iterdir()] == [".lock"])
@@ -176,8 +175,11 @@ def test_generate_names_every_file(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"x_{i}.mp4" for i in range(4)]
     made = run("--prompt", "a", "--output-file-path", "deep/er/y.mp4")
     assert made.stdout.decode().split() == [str(tmp_path / "deep/er/y.mp4")]
+    (tmp_path / "outputs/folder.mp4").mkdir(parents=True)
+    (tmp_path / "folder.mp4").mkdir()
     for flags in [("--output-file-name", "../x.mp4"), ("--output-file-name", ".."),
                   ("--output-file-name", "x" * 300), ("--output-file-path", "out/"),
+                  ("--output-file-name", "folder"), ("--output-file-path", "folder.mp4"),
                   ("--output-path", "/proc/x"), ("--dump", "/proc/x"),
                   ("--perf-dump-path", "none/x")]:
         made = run("--prompt", "a", *flags)
@@ -190,10 +192,10 @@ def test_generate_names_every_file(tmp_path):
 
 def test_an_output_path_that_cannot_be_exits_2(tmp_path):
     (tmp_path / "file").write_text("")
-    for path in ["", "/proc/x", "file"]:
+    for path in ["/proc/x", "file"]:
         made = subprocess.run([SERVE, "--model-path", "fake:", "--port", "0", "--output-path", path],
                               capture_output=True, timeout=30, cwd=tmp_path, text=True)
-        assert made.returncode == 2 and made.stderr.startswith(f"serve: output-path: {path}: ")
+        assert made.returncode == 2 and made.stderr.startswith(f"serve: --output-path: {path}: ")
 
 
 def test_tokenize():
@@ -221,26 +223,3 @@ def test_every_metric_is_text_that_prometheus_reads(start):
         assert status == 200
         families = {f.name: f for f in parser.text_string_to_metric_families(text + "\n")}
     assert "serve_http_requests" in families, sorted(families)
-
-
-def test_the_server_adds_little_to_a_job(start):
-    server = start("--model-path", "fake:step_ms=0")
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
-
-    def ask(method, path, body=None):
-        connection.request(method, path, body, {"Content-Type": "application/json"})
-        return json.loads(connection.getresponse().read())
-
-    small = json.dumps({"prompt": "a", "size": "32x32", "num_frames": 1})
-    videos, images = [], []
-    for _ in range(20):
-        began = time.perf_counter()
-        job = ask("POST", "/v1/videos", small)
-        while job["status"] != "completed":
-            job = ask("GET", f"/v1/videos/{job['id']}")
-        videos.append(time.perf_counter() - began - job["inference_time_s"])
-        began = time.perf_counter()
-        image = ask("POST", "/v1/images/generations", small)
-        images.append(time.perf_counter() - began - image["inference_time_s"])
-    # The least of twenty, as other programs run beside.
-    assert min(videos) < 0.02 and min(images) < 0.02, (videos, images)

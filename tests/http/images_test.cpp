@@ -1,3 +1,4 @@
+#include "reel/jobs/retention.h"
 #include "server_fixture.h"
 
 namespace reel::http {
@@ -45,6 +46,23 @@ TEST_F(Images, ComeAsUrls) {
   expect_error(one.get("/v1/images/" + id + "/content?variant=1"), 404, "not_found", "variant");
   expect_error(one.get("/v1/videos/" + id), 404, "not_found", "id");
   expect_error(one.get("/v1/images/none/content"), 404, "not_found", "id");
+}
+
+TEST_F(Images, ExpireToo) {
+  start();
+  auto one = client();
+  const std::string id = one.post_json("/v1/images/generations", {{"prompt", "a"}}).json()["id"];
+  const std::string path = "/v1/images/" + id + "/content";
+  EXPECT_EQ(one.get(path).status, 200);
+  jobs::remove_expired(*jobs_, *blobs_, INT64_MAX);
+  expect_error(one.get(path), 410, "gone", "id");
+}
+
+TEST_F(Images, AreNoVideos) {
+  start();
+  auto one = client();
+  const std::string id = finished_video(one)["id"];
+  expect_error(one.get("/v1/images/" + id + "/content"), 404, "not_found", "id");
 }
 
 TEST_F(Images, RefuseWhatIsWrong) {

@@ -242,6 +242,20 @@ TEST_F(Videos, DeleteForgetsJobAndFile) {
   expect_error(one.get(path + "/content"), 404, "not_found", "id");
 }
 
+TEST_F(Videos, DeleteRemovesWhatFilesItCan) {
+  start();
+  auto one = client();
+  const json video = finished_video(one, {{"prompt", "a"}, {"n", 3}, {"num_frames", 1}});
+  const std::filesystem::path kept = video["file_paths"][0].get<std::string>();
+  std::filesystem::remove(kept);
+  std::filesystem::create_directory(kept);  // cannot be unlinked
+  const auto gone = one.ask("DELETE", "/v1/videos/" + video["id"].get<std::string>());
+  EXPECT_EQ(gone.status, 200) << gone.body;
+  for (const int output : {1, 2}) {
+    EXPECT_FALSE(std::filesystem::exists(video["file_paths"][output].get<std::string>()));
+  }
+}
+
 TEST_F(Videos, DeleteStopsARunningJob) {
   start({.step_ms = 50, .steps = 200});
   auto one = client();
@@ -337,12 +351,13 @@ TEST_F(Videos, ExpireWithTheirFiles) {
   const int64_t end = video["expires_at"];
   EXPECT_EQ(end, video["completed_at"].get<int64_t>() + kTtl.count());
 
-  jobs::remove_expired(*jobs_, *blobs_, end - 1);
-  EXPECT_EQ(one.get(path + "/content").status, 200);
   jobs::remove_expired(*jobs_, *blobs_, end);
+  EXPECT_EQ(one.get(path + "/content").status, 200);
+  jobs::remove_expired(*jobs_, *blobs_, end + 1);
   expect_error(one.get(path), 410, "gone", "id");
   expect_error(one.get(path + "/content"), 410, "gone", "id");
   expect_error(one.ask("DELETE", path), 410, "gone", "id");
+  expect_error(one.ask("POST", path + "/cancel"), 410, "gone", "id");
   EXPECT_FALSE(std::filesystem::exists(video["file_path"].get<std::string>()));
   EXPECT_TRUE(one.get("/v1/videos").json()["data"].empty());
 }

@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "command.h"
+#include "temporary_folder.h"
+
 namespace reel::media {
 namespace {
 
@@ -35,6 +38,16 @@ TEST(ImageCodec, GrowsWithQuality) {
   for (const auto format : {ImageFormat::Jpeg, ImageFormat::Webp}) {
     EXPECT_GT(encode_image(image, format, {95, {}}).size(),
               encode_image(image, format, {10, {}}).size());
+  }
+}
+
+TEST(ImageCodec, KeepsColours) {
+  const test::TemporaryFolder folder;
+  for (const auto format : {ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Webp}) {
+    for (const Rgb& colour : kSaturated) {
+      const auto file = folder.write("picture", encode_image(plain(colour, 64, 48), format));
+      expect_colour(file, colour);
+    }
   }
 }
 

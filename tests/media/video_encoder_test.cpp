@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <fstream>
-#include <memory>
 
+#include "command.h"
 #include "reel/base/error.h"
 
 namespace reel::media {
@@ -42,10 +41,7 @@ class VideoFile : public testing::Test {
   std::string probe(const std::string& what) const {
     const auto command = fmt::format(
         "ffprobe -v error -count_frames -show_entries {} -of csv=p=0 '{}'", what, path.string());
-    std::string out;
-    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
-    char line[512];
-    while (fgets(line, sizeof line, pipe.get()) != nullptr) out += line;
+    std::string out = output_of(command);
     while (!out.empty() && out.back() == '\n') out.pop_back();
     return out;
   }
@@ -65,6 +61,18 @@ TEST_F(VideoFile, IsWhatFfprobeExpects) {
             "h264,80,48,yuv420p,16/1,9");
   EXPECT_EQ(probe("format_tags=prompt"), "\"a \"\"red\"\" ball; 球\"");
   EXPECT_EQ(probe("format_tags=seed"), "7");
+}
+
+TEST_F(VideoFile, HasItsColoursAndSaysThatTheyAreBt709) {
+  for (const Rgb& colour : kSaturated) {
+    VideoEncoder encoder(path, {});
+    encoder.begin({64, 48, 16, 1});
+    encoder.write({1, 64, 48, plain(colour, 64, 48).rgb});
+    encoder.finish();
+    EXPECT_EQ(probe("stream=color_range,color_space,color_transfer,color_primaries"),
+              "tv,bt709,bt709,bt709");
+    expect_colour(path, colour);
+  }
 }
 
 TEST_F(VideoFile, CanBePlayedWhileItLoads) {

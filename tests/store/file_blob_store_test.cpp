@@ -1,8 +1,8 @@
 #include "reel/store/file_blob_store.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <csignal>
 #include <fstream>
@@ -10,13 +10,17 @@
 #include <sstream>
 
 #include "reel/base/error.h"
+#include "reel/base/file_lock.h"
 #include "reel/base/ids.h"
+#include "resource_limit.h"
 
 namespace reel::store {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+
+const std::string kVideo = "video_" + std::string(32, '0');
 
 class FileBlobStoreTest : public testing::Test {
  protected:
@@ -91,12 +95,31 @@ TEST_F(FileBlobStoreTest, RemovesAFileOrNothing) {
 }
 
 TEST_F(FileBlobStoreTest, SweepsThePartsOfAKilledProcess) {
+  fs::create_directories(folder_ / (kVideo + "_0.mp4.part"));
+  for (const auto& name : {kVideo + ".mp4.part", kVideo + "_1.mp4.part", kVideo + ".mp4",
+                           std::string("notes.part"), std::string("video_1.part")}) {
+    std::ofstream(folder_ / name) << "bytes";
+  }
+  const auto living = FileLock::take(folder_ / (kVideo + "_1.mp4.part"), O_RDWR);
+  const FileBlobStore store(folder_);
+  EXPECT_FALSE(fs::exists(folder_ / (kVideo + ".mp4.part")));
+  EXPECT_EQ(files(), 5u);
+}
+
+TEST_F(FileBlobStoreTest, SweepsTheOldFilesOfEarlierProcesses) {
   fs::create_directories(folder_);
-  std::ofstream(folder_ / "a.mp4.part") << "half";
-  std::ofstream(folder_ / "b.mp4") << "whole";
-  FileBlobStore store(folder_);
-  EXPECT_FALSE(fs::exists(folder_ / "a.mp4.part"));
-  EXPECT_TRUE(store.find("b.mp4"));
+  const auto now = fs::file_time_type::clock::now();
+  for (const auto& name : {kVideo + ".mp4", kVideo + "_1.mp4", std::string("mine.mp4")}) {
+    std::ofstream(folder_ / name) << "whole";
+    fs::last_write_time(folder_ / name, now - std::chrono::hours(2));
+  }
+  fs::last_write_time(folder_ / (kVideo + "_1.mp4"), now - std::chrono::minutes(30));
+  { const FileBlobStore kept(folder_); }
+  EXPECT_EQ(files(), 3u);
+  const FileBlobStore store(folder_, std::chrono::hours(1));
+  EXPECT_FALSE(store.find(kVideo + ".mp4"));
+  EXPECT_TRUE(store.find(kVideo + "_1.mp4"));
+  EXPECT_TRUE(store.find("mine.mp4"));
 }
 
 TEST_F(FileBlobStoreTest, BelongsToOneAtATime) {
@@ -120,32 +143,23 @@ TEST_F(FileBlobStoreTest, StaysInItsFolder) {
   EXPECT_TRUE(fs::exists(folder_ / ".lock"));
 }
 
-TEST_F(FileBlobStoreTest, SaysThatTheDiskIsFull) {
-  FileBlobStore store(folder_);
-  fs::create_symlink("/dev/full", folder_ / "a.mp4.part");
-  const auto part = store.create("a.mp4");
-  EXPECT_EQ(code_of([&] { part->write("x"); }), ErrorCode::StorageFull);
-  EXPECT_THAT(message_, HasSubstr("a.mp4.part: cannot write: No space left on device"));
-}
-
 TEST_F(FileBlobStoreTest, SaysThatAFileMayNotGrow) {
   FileBlobStore store(folder_);
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
-  rlimit old_limit{};
-  getrlimit(RLIMIT_FSIZE, &old_limit);
-  const rlimit small{4096, old_limit.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &small);
-  auto part = store.create("a.mp4");
-  EXPECT_EQ(code_of([&] { part->write(std::string(10'000, 'x')); }), ErrorCode::StorageFull);
-  part.reset();
-  setrlimit(RLIMIT_FSIZE, &old_limit);
+  {
+    const test::ResourceLimit small(RLIMIT_FSIZE, 4096);
+    const auto part = store.create("a.mp4");
+    EXPECT_EQ(code_of([&] { part->write(std::string(10'000, 'x')); }), ErrorCode::StorageFull);
+    EXPECT_THAT(message_, HasSubstr("a.mp4.part: cannot write: File too large"));
+  }
   std::signal(SIGXFSZ, old_handler);
   EXPECT_EQ(files(), 0u);
 }
 
 TEST_F(FileBlobStoreTest, RefusesAFolderThatCannotBe) {
   std::ofstream(folder_) << "a file";
-  EXPECT_EQ(code_of([&] { FileBlobStore store(folder_ / "inside"); }), ErrorCode::InvalidArgument);
+  EXPECT_EQ(code_of([&] { FileBlobStore store(folder_ / "inside"); }), ErrorCode::Internal);
+  EXPECT_EQ(message_, (folder_ / "inside").string() + ": cannot create: Not a directory");
 }
 
 }  // namespace

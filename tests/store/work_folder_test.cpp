@@ -9,6 +9,7 @@
 
 #include "reel/base/error.h"
 #include "reel/store/file_blob_store.h"
+#include "resource_limit.h"
 #include "temporary_folder.h"
 
 namespace reel::store {
@@ -95,9 +96,17 @@ TEST_F(WorkFolderTest, SaysThatItCannotBe) {
     const WorkFolder work(parent_);
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
-    EXPECT_EQ(error.param(), "output-path");
+    EXPECT_EQ(error.what(), parent_.string() + ": cannot create: Not a directory");
   }
+}
+
+TEST_F(WorkFolderTest, NeverBeginsWithoutItsLock) {
+  fs::create_directories(parent_);
+  {
+    const test::ResourceLimit no_more(RLIMIT_NOFILE, 0);
+    EXPECT_THROW(WorkFolder{parent_}, Error);
+  }
+  EXPECT_TRUE(fs::is_empty(parent_));
 }
 
 }  // namespace

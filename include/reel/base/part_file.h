@@ -4,13 +4,9 @@
 #include <filesystem>
 #include <string_view>
 
-#include "reel/base/error.h"
+#include "reel/base/file_lock.h"
 
 namespace reel {
-
-/// What to throw when the system cannot do what was asked with a file, for the errno `cause`:
-/// StorageFull if there is no room, else Internal.
-Error file_error(std::string_view doing, const std::filesystem::path& path, int cause);
 
 /// A file while it is written, as `target`.part; gone without a trace unless committed.
 ///
@@ -31,12 +27,13 @@ class PartFile {
   void write(std::string_view bytes);
 
   /// Makes the file durable, then visible under its name; its size in bytes. Throws
-  /// Error(StorageFull), Error(Internal).
+  /// Error(StorageFull), Error(Internal): under that name is then what was there before, whole, or
+  /// (if the folder failed in the last moment) the new file.
   uint64_t commit();
 
  private:
   std::filesystem::path target_, part_;
-  int descriptor_ = -1;
+  FileLock lock_;
   bool committed_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace reel::jobs {
 
@@ -43,5 +44,10 @@ class BlobStore {
   /// Nothing happens if there is none.
   virtual void remove(const std::string& name) = 0;
 };
+
+struct Output;  // of a job
+
+/// Removes them all: logs a file that cannot be removed, and goes on.
+void remove_files(BlobStore& blobs, const std::vector<Output>& outputs);
 
 }  // namespace reel::jobs

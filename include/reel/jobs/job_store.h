@@ -33,7 +33,8 @@ struct Taken {
 
 struct ListQuery {
   Kind kind = Kind::Video;
-  std::string after;  // id of the last job seen; "" from the start; unknown: an empty page
+  std::string after;  // id of the last job seen, also if it is gone since (as far back as the store
+                      // remembers); "" from the start; unknown: an empty page
   size_t limit = 20;
   bool newest_first = true;
 };
@@ -69,28 +70,28 @@ class JobStore {
   virtual bool fail(const std::string& id, JobError error) = 0;
 
   /// Ends a queued or running job at once; its generator stops at the next step. A finished job
-  /// stays what it is. Throws Error(NotFound).
+  /// stays what it is. Throws Error(NotFound), Error(Gone).
   virtual Job cancel(const std::string& id, const std::string& why) = 0;
 
   /// Cancels if need be and forgets. The reply is the job's last state; its files are the caller's
-  /// to remove. Throws Error(NotFound).
+  /// to remove. Throws Error(NotFound), Error(Gone).
   virtual Job remove(const std::string& id) = 0;
 
-  /// Forgets the finished jobs whose time is up at `now`, Unix seconds. Their files are the
-  /// caller's to remove.
+  /// Forgets the finished jobs whose time was up before the second `now` since 1970. Their files
+  /// are the caller's to remove.
   virtual std::vector<Job> expire(int64_t now) = 0;
 
-  /// True if there was such a job and it expired, as far back as this store remembers.
-  virtual bool has_expired(const std::string& id) const = 0;
-
   virtual std::optional<Job> find(const std::string& id) const = 0;
-  Job get(const std::string& id) const;  // throws Error(NotFound)
+
+  /// Throws Error(NotFound), or Error(Gone) for one that expired, as far back as this store
+  /// remembers.
+  virtual Job get(const std::string& id) const = 0;
 
   virtual Page list(const ListQuery& query) const = 0;
   virtual Counts counts(Kind kind) const = 0;
 
-  /// Waits until the job is finished, or for `timeout`. Throws Error(NotFound) if there is none,
-  /// also when it is removed meanwhile.
+  /// Waits until the job is finished, or for `timeout`. Throws Error(NotFound), Error(Gone), also
+  /// when it is removed meanwhile.
   virtual Job wait(const std::string& id, std::chrono::milliseconds timeout) const = 0;
 
   /// Ends the watching when destroyed; no call to the listener begins after that.

@@ -1,20 +1,18 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "reel/gen/frames.h"
+#include "reel/media/metadata.h"
 
 namespace reel::media {
 
 struct VideoOptions {
   /// 0 … 100; the constant rate factor is (1 - quality/100) * 51, as SGLang's.
   int quality = 50;
-  /// Kept inside the file: prompt, seed, model, … in UTF-8. Never a time, so that equal frames give
-  /// equal bytes. A control character becomes U+FFFD.
-  std::map<std::string, std::string> metadata;
+  Metadata metadata;
 };
 
 /// Writes H.264 yuv420p (BT.709) into an MP4 that can be played while it loads.

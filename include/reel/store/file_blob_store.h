@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 
+#include "reel/base/file_lock.h"
 #include "reel/jobs/blob_store.h"
 
 namespace reel::store {
@@ -12,14 +14,11 @@ namespace reel::store {
 /// under its name is whole, also after a power cut.
 class FileBlobStore final : public jobs::BlobStore {
  public:
-  /// Makes the folder if need be, and removes what killed processes left there, half-written.
-  /// Throws Error(Conflict) if another process holds the folder, Error(InvalidArgument) if nothing
-  /// can be written in it, Error(Internal).
-  explicit FileBlobStore(std::filesystem::path folder);
-  ~FileBlobStore() override;
-
-  FileBlobStore(const FileBlobStore&) = delete;
-  FileBlobStore& operator=(const FileBlobStore&) = delete;
+  /// Makes the folder if need be. Removes what killed processes left there half-written, and the
+  /// finished files of earlier processes' jobs that are older than `ttl`; 0: those stay.
+  /// Throws Error(Conflict) if another process holds the folder; what file_error() says if nothing
+  /// can be written in it.
+  explicit FileBlobStore(std::filesystem::path folder, std::chrono::seconds ttl = {});
 
   std::unique_ptr<jobs::BlobPart> create(const std::string& name) override;
   std::optional<jobs::Blob> find(const std::string& name) const override;
@@ -27,7 +26,7 @@ class FileBlobStore final : public jobs::BlobStore {
 
  private:
   std::filesystem::path folder_;
-  int lock_ = -1;  // a descriptor that holds the folder's lock
+  FileLock lock_;
 };
 
 }  // namespace reel::store

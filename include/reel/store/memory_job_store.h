@@ -26,8 +26,8 @@ class MemoryJobStore final : public jobs::JobStore {
   jobs::Job cancel(const std::string& id, const std::string& why) override;
   jobs::Job remove(const std::string& id) override;
   std::vector<jobs::Job> expire(int64_t now) override;
-  bool has_expired(const std::string& id) const override;
   std::optional<jobs::Job> find(const std::string& id) const override;
+  jobs::Job get(const std::string& id) const override;
   jobs::Page list(const jobs::ListQuery& query) const override;
   jobs::Counts counts(jobs::Kind kind) const override;
   jobs::Job wait(const std::string& id, std::chrono::milliseconds timeout) const override;

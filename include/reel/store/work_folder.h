@@ -1,6 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+
+#include "reel/base/file_lock.h"
 
 namespace reel::store {
 
@@ -9,7 +12,7 @@ namespace reel::store {
 /// FileBlobStore is made in `parent`. Those of living processes are locked, and stay.
 class WorkFolder {
  public:
-  /// Makes `parent` too if need be. Throws Error(InvalidArgument) if that cannot be written in.
+  /// Makes `parent` too if need be. Throws what file_error() says if that cannot be written in.
   explicit WorkFolder(const std::filesystem::path& parent);
   ~WorkFolder();
 
@@ -20,7 +23,7 @@ class WorkFolder {
 
  private:
   std::filesystem::path path_;
-  int lock_ = -1;  // a descriptor that holds the folder's lock
+  std::optional<FileLock> lock_;  // always
 };
 
 /// Removes the work folders in `parent` that no living process holds.
