@@ -59,14 +59,14 @@ def _templates():
     for name in world.SHAPES:
         fine = torch.linspace(-1.3, 1.3, 200)
         fy, fx = torch.meshgrid(fine, fine, indexing="ij")
-        inside = (world._distance(name, fx, fy) < 0).float()
+        inside = (world.distance(name, fx, fy) < 0).float()
         area, middle = inside.mean().item() * 2.6**2, (inside * fy).sum() / inside.sum()
         scale = math.sqrt(area / 0.9)  # 0.9 of the picture's 4: even a star's points are inside
         rows = []
         for turn in range(TURNS):
             a = 2 * math.pi * turn / TURNS
             x, y = xs * math.cos(a) + ys * math.sin(a), ys * math.cos(a) - xs * math.sin(a)
-            rows.append((0.5 - world._distance(name, x * scale, y * scale + middle) / scale * SIDE / 2).clamp(0, 1))
+            rows.append((0.5 - world.distance(name, x * scale, y * scale + middle) / scale * SIDE / 2).clamp(0, 1))
         made.append(torch.stack(rows))
     return torch.stack(made)
 

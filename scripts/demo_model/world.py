@@ -189,7 +189,7 @@ def sample(rng, two=0.0, simple=False, width=96, height=96, allow_held_out=False
 # Pictures
 
 
-def _distance(name, x, y):
+def distance(name, x, y):
     """Signed distance to the outline of a shape of radius 1."""
     if name == "circle":
         return torch.hypot(x, y) - 0.95
@@ -281,8 +281,8 @@ def render(scene, width=96, height=96, frames=17, only=slice(None)):
         x, y, radius, angle, second = (v.view(-1, 1, 1) for v in _pose(shape, t))
         dx, dy = (xs - x) / radius, (ys - y) / radius
         cos, sin = torch.cos(angle), torch.sin(angle)
-        distance = _distance(shape.shape, dx * cos + dy * sin, dy * cos - dx * sin) * radius * side
-        cover = (0.5 - distance).clamp(0, 1).unsqueeze(1)
+        cover = 0.5 - distance(shape.shape, dx * cos + dy * sin, dy * cos - dx * sin) * radius * side
+        cover = cover.clamp(0, 1).unsqueeze(1)
         colour = _rgb(COLOURS[shape.colour])
         if shape.colour_2:
             colour = colour + (_rgb(COLOURS[shape.colour_2]) - colour) * second.unsqueeze(1)

@@ -13,16 +13,15 @@ EXTRA_IDS = 3
 MANNERS = {"padding_side": "right", "truncation_side": "right", "clean_up_tokenization_spaces": False}
 
 
-def train(vocabulary=1200):
+def train(sentences=None, vocabulary=1200, character_coverage=0.995, **settings):
     """pad, eos, bos, unk and the byte pieces come first, as in the published UMT5 model."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus.sentences()),
+        sentence_iterator=iter(sentences or corpus.sentences()),
         model_writer=model,
         model_type="unigram",
         vocab_size=vocabulary,
-        character_coverage=0.995,
-        byte_fallback=True,
+        character_coverage=character_coverage,
         split_digits=True,
         pad_id=0,
         eos_id=1,
@@ -33,6 +32,7 @@ def train(vocabulary=1200):
         hard_vocab_limit=False,
         num_threads=1,
         minloglevel=2,
+        **{"byte_fallback": True, **settings},
     )
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model.getvalue())
