@@ -32,3 +32,8 @@ class Store:
         print(line, flush=True)
         with self.log_path.open("a") as log:
             log.write(line + "\n")
+
+
+def latest(folder, name):
+    """The last stage's."""
+    return Store(folder, max(Path(folder).glob(f"{name}.?.pt")).stem)

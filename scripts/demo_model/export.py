@@ -26,13 +26,13 @@ def main():
     a = arguments.parse_args()
 
     coder = vae.create()
-    checkpoint.Store(a.cache, "vae").load(coder)
+    checkpoint.latest(a.cache, "vae").load(coder)
     mean, std = latents.statistics(coder)
     saved = vae.create(latents_mean=[round(v, 5) for v in mean], latents_std=[round(v, 5) for v in std])
     saved.load_state_dict(coder.state_dict())
     tokenizer = words.open_or_train(a.cache)
     parts = train.Parts(tokenizer.get_vocab_size())
-    checkpoint.Store(a.cache, "average").load(parts)
+    checkpoint.latest(a.cache, "average").load(parts)
 
     a.to.mkdir(parents=True, exist_ok=True)
     for old in ("text_encoder", "tokenizer", "transformer", "vae", "scheduler"):

@@ -40,8 +40,7 @@ class Bucket:
         width, height, frames = self.size
         rng = random.Random(f"{self.size} {len(self.scenes)}")
         scenes = [world.sample(rng, two=self.two, width=width, height=height) for _ in range(count)]
-        clips = torch.stack([world.render(s, width, height, frames) for s in scenes])
-        x = clips.transpose(1, 2).float() / 127.5 - 1
+        x = world.signal(torch.stack([world.render(s, width, height, frames) for s in scenes]))
         with torch.no_grad():
             mean, _ = vae.encode(model, x.contiguous(memory_format=torch.channels_last_3d))
         at = len(self.scenes)
@@ -71,7 +70,7 @@ def statistics(model, clips=96):
     rng = random.Random(5)
     found = []
     for _ in range(clips):
-        x = world.render(world.sample(rng, two=0.4, allow_held_out=None)).transpose(0, 1)[None].float() / 127.5 - 1
+        x = world.signal(world.render(world.sample(rng, two=0.4, allow_held_out=None)))[None]
         with torch.no_grad():
             found.append(vae.encode(model, x)[0])
     values = torch.cat(found).transpose(0, 1).flatten(1)

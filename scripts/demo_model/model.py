@@ -138,6 +138,12 @@ def _block(block, x, context, modulation, rope, bias):
     return x + gate_2 * block.ffn.net[2](F.gelu(block.ffn.net[0].proj(y), approximate="tanh"))
 
 
+def faster():
+    """For training, in this process: the same numbers in less time."""
+    global _block
+    _block = torch.compile(_block)
+
+
 def places_bias(lengths, width):
     """Captions of `lengths` [B] in `width` places: the first free one stands for all up to 512. [B, 1, 1, width]"""
     at = torch.arange(width)

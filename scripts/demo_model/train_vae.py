@@ -1,4 +1,4 @@
-"""Trains the VAE on crops of the demo world: train_vae.py --cache DIR --stage S [--minutes M]. Goes on where it stopped.
+"""Trains the VAE on crops of the demo world: train_vae.py --cache DIR --stage S --steps N. Goes on where it stopped.
 
 Stage 1: single frames. 2: clips. 3: clips, and only the decoder: latents stay as they are.
 """
@@ -10,6 +10,7 @@ import time
 import torch
 
 import checkpoint
+import muon
 import vae
 import world
 
@@ -27,7 +28,7 @@ def crops(rng, generator, count, side, frames):
         clip = world.render(scene, frames=length, only=slice(first, first + frames))
         x, y = (rng.randrange(0, 96 - side + 1) for _ in range(2))
         made.append(clip[:, :, y : y + side, x : x + side])
-    return torch.stack(made).transpose(1, 2).float() / 127.5 - 1
+    return world.signal(torch.stack(made))
 
 
 def psnr(model, clips):
@@ -40,41 +41,37 @@ def psnr(model, clips):
 def held_out_clips(frames, count=12):
     rng = random.Random(99)
     clips = [world.render(world.sample(rng, two=0.3, allow_held_out=True), frames=frames) for _ in range(count)]
-    return torch.stack(clips).transpose(1, 2).float() / 127.5 - 1
+    return world.signal(torch.stack(clips))
 
 
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--cache", required=True)
-    arguments.add_argument("--minutes", type=float, default=40)
     arguments.add_argument("--stage", type=int, choices=(1, 2, 3), required=True)
+    arguments.add_argument("--steps", type=int, required=True)
     arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--rate", type=float, default=2e-3)
+    arguments.add_argument("--rate", type=float, default=1e-2)
     a = arguments.parse_args()
     torch.set_num_threads(a.threads)
     vae.faster()
 
     model = vae.create()
-    store = checkpoint.Store(a.cache, "vae")
+    store = checkpoint.Store(a.cache, f"vae.{a.stage}")
     step, spent, optimizer_state = store.load(model)
+    if not step and a.stage > 1:
+        checkpoint.Store(a.cache, f"vae.{a.stage - 1}").load(model)
     vae.innermost_channels(model)
     if a.stage == 3:
         model.encoder.requires_grad_(False)
         model.quant_conv.requires_grad_(False)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=a.rate, betas=(0.9, 0.98), weight_decay=0)
-    if optimizer_state and len(optimizer_state["param_groups"][0]["params"]) == len(trained):
+    optimizer = muon.Muon(model, edges=("encoder.conv_in", "decoder.conv_out"))
+    if optimizer_state:
         optimizer.load_state_dict(optimizer_state)
     vae.check(model)
     rng, generator = random.Random(step), torch.Generator().manual_seed(step)
-    start, told, losses = time.time(), time.time(), []
-    end, longest = a.minutes * 60, 1 if a.stage == 1 else 17
-    while True:
-        passed = (time.time() - start) / end
-        if passed >= 1:
-            break
-        for group in optimizer.param_groups:  # warm-up, then straight down to a twentieth
-            group["lr"] = a.rate * min(1, (step + 1) / 100) * (1 - 0.95 * passed)
+    told, losses = time.time(), []
+    longest = 1 if a.stage == 1 else 17
+    while step < a.steps:
         count, side, frames = (16, 64, 1) if a.stage == 1 else rng.choice(((6, 48, 9), (6, 64, 5), (6, 32, 17)))
         x = crops(rng, generator, count, side, frames).contiguous(memory_format=torch.channels_last_3d)
         mean, log_variance = vae.encode(model, x)
@@ -85,10 +82,9 @@ def main():
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         # The square weighs edges, which are few, beside the flat rest.
         loss = wrong.mean() + 2 * wrong.square().mean() + 2e-5 * kl
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 0.5)
-        optimizer.step()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step(a.rate * min(1, (step + 1) / 50, 0.02 + 1.5 * (1 - step / a.steps)))
         step += 1
         losses.append(loss.item())
         if step % 100 == 0:
@@ -97,11 +93,9 @@ def main():
             told = now
             store.log(step, spent, loss=sum(losses) / len(losses), kl=kl.item())
             losses.clear()
-        if step % 500 == 0:
+        if step % 500 == 0 or step == a.steps:
             store.save(model, optimizer, step, spent)
-            store.log(step, spent, psnr=psnr(model, held_out_clips(longest)))
-    store.save(model, optimizer, step, spent)
-    store.log(step, spent, psnr=psnr(model, held_out_clips(longest, 48)))
+            store.log(step, spent, psnr=psnr(model, held_out_clips(longest, 48 if step == a.steps else 12)))
 
 
 if __name__ == "__main__":

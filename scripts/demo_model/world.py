@@ -302,3 +302,8 @@ def texture(generator, width=96, height=96, frames=17):
         for f in range(frames)
     ]
     return (torch.stack(rows) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def signal(clips):
+    """uint8 [..., T, 3, H, W] -> what the VAE takes: [..., 3, T, H, W] in -1…1."""
+    return clips.transpose(-4, -3).float() / 127.5 - 1
