@@ -24,21 +24,27 @@ bool decode(const models::WanVaeDecoder& vae, const at::Tensor& latents_1CThw, b
   const auto z = vae.denormalise(latents_1CThw);
   std::vector<at::Tensor> dumped;
 
-  const auto hand_on = [&](const at::Tensor& frames_13nHW, int done) {
+  const auto keep_on = [&](int done, int total) {
+    if (done > 0) control.report({gen::Stage::Decoding, done, total});
+    return !group.any(control.ask() == gen::Control::Ask::Cancel);
+  };
+  const auto hand_on = [&](const at::Tensor& frames_13nHW) {
     const auto frames_3nHW = frames_13nHW[0];
     if (dump.wanted()) dumped.push_back(models::unit_frames(frames_3nHW));
     sink.write(to_frames(models::rgb_frames(frames_3nHW)));
-    control.report({gen::Stage::Decoding, done, latent_frames});
   };
   if (tiled) {
-    hand_on(vae.decode_tiled(z), latent_frames);
+    const auto frames = vae.decode_tiled(z, {}, keep_on);
+    if (!frames) return false;
+    hand_on(*frames);
   } else {
     models::DecoderCache cache;
     for (int t = 0; t < latent_frames; ++t) {
-      if (group.any(control.ask() == gen::Control::Ask::Cancel)) return false;
-      hand_on(vae.decode_frame(z.narrow(2, t, 1), cache), t + 1);
+      if (!keep_on(t, latent_frames)) return false;
+      hand_on(vae.decode_frame(z.narrow(2, t, 1), cache));
     }
   }
+  control.report({gen::Stage::Decoding, latent_frames, latent_frames});
   if (dump.wanted()) dump.add("frames", at::cat(dumped));
   return true;
 }

@@ -105,26 +105,42 @@ TEST_P(WanVae, DeclaresTheDecoderAndKnowsTheRest) {
   EXPECT_FALSE(wan_vae_encoder_only("post_quant_conv.bias"));
 }
 
+bool always(int, int) { return true; }
+
 TEST_P(WanVae, DecodesInTiles) {
   const at::Tensor z = vae.golden["in.tiled.z"], right = vae.golden["out.tiled.frames"];
-  EXPECT_LT(max_abs(vae.decoder.decode_tiled(z, vae.tiling()), right), kSame);
+  EXPECT_LT(max_abs(*vae.decoder.decode_tiled(z, vae.tiling(), always), right), kSame);
   EXPECT_GT(max_abs(vae.decoder.decode(z), right), 1e-2);
 
   Tiling other = vae.tiling();
   other.stride_width = other.width;
-  EXPECT_GT(max_abs(vae.decoder.decode_tiled(z, other), right), 1e-3);
+  EXPECT_GT(max_abs(*vae.decoder.decode_tiled(z, other, always), right), 1e-3);
+}
+
+TEST_P(WanVae, StopsBetweenTheFramesOfATile) {
+  std::vector<int> asked;
+  int total = 0;
+  const auto twice = [&](int done, int of) {
+    asked.push_back(done);
+    total = of;
+    return done < 2;
+  };
+  EXPECT_EQ(vae.decoder.decode_tiled(vae.golden["in.tiled.z"], vae.tiling(), twice), std::nullopt);
+  EXPECT_EQ(asked, (std::vector<int>{0, 1, 2}));
+  EXPECT_GT(total, vae.golden["in.tiled.z"].size(2));
 }
 
 TEST_P(WanVae, DecodesWholeWhatFitsATile) {
   const at::Tensor z = vae.z().narrow(2, 0, 2);
-  EXPECT_LE(max_abs(vae.decoder.decode_tiled(z), vae.decoder.decode(z)), test::bound(0));
+  EXPECT_LE(max_abs(*vae.decoder.decode_tiled(z, {}, always), vae.decoder.decode(z)),
+            test::bound(0));
 }
 
 TEST_P(WanVae, RefusesTilesThatAreNoLatents) {
   const at::Tensor z = vae.golden["in.tiled.z"];
   for (const Tiling& tiling : {Tiling{256, 256, 100, 192}, Tiling{256, 256, 192, 0},
                                Tiling{256, 256, 192, 320}, Tiling{4, 256, 4, 192}}) {
-    EXPECT_THROW(vae.decoder.decode_tiled(z, tiling), Error);
+    EXPECT_THROW(vae.decoder.decode_tiled(z, tiling, always), Error);
   }
 }
 

@@ -3,7 +3,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -51,16 +53,17 @@ class WanVaeDecoder {
 
   /// As `decode`, in overlapping tiles that are blended: less memory, another result, since the
   /// middle's attention sees a tile only. A video that is no larger than a tile is decoded whole.
-  /// Throws Error(InvalidArgument) unless sizes and strides are multiples of a latent's pixels and
-  /// no stride is larger than its size.
-  at::Tensor decode_tiled(const at::Tensor& z_BCThw, const Tiling& tiling = {}) const;
+  /// `keep_on` is asked before each latent frame of each tile, with how many are done of how many;
+  /// where it says no, nothing is returned. Throws Error(InvalidArgument) unless sizes and strides
+  /// are multiples of a latent's pixels and no stride is larger than its size.
+  std::optional<at::Tensor> decode_tiled(const at::Tensor& z_BCThw, const Tiling& tiling,
+                                         const std::function<bool(int, int)>& keep_on) const;
 
  private:
   struct Network;
 
   // Before patches are taken apart and values clamped, as tiles must be blended.
   at::Tensor decode_part(const at::Tensor& z_BCthw, DecoderCache& cache) const;
-  at::Tensor decode_parts(const at::Tensor& z_BCThw) const;
   at::Tensor finish(const at::Tensor& parts_BCTHW) const;
 
   config::WanVaeConfig config_;

@@ -127,14 +127,12 @@ at::Tensor WanVaeDecoder::decode_frame(const at::Tensor& z, DecoderCache& cache)
   return finish(decode_part(z, cache));
 }
 
-at::Tensor WanVaeDecoder::decode_parts(const at::Tensor& z) const {
+at::Tensor WanVaeDecoder::decode(const at::Tensor& z) const {
   DecoderCache cache;
-  std::vector<at::Tensor> parts;
-  for (int64_t t = 0; t < z.size(2); ++t) parts.push_back(decode_part(z.narrow(2, t, 1), cache));
-  return at::cat(parts, 2);
+  std::vector<at::Tensor> frames;
+  for (int64_t t = 0; t < z.size(2); ++t) frames.push_back(decode_frame(z.narrow(2, t, 1), cache));
+  return at::cat(frames, 2);
 }
-
-at::Tensor WanVaeDecoder::decode(const at::Tensor& z) const { return finish(decode_parts(z)); }
 
 bool wan_vae_encoder_only(std::string_view name) {
   return name.starts_with("encoder.") || name.starts_with("quant_conv.");

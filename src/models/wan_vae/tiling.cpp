@@ -24,7 +24,8 @@ void blend(const at::Tensor& before, at::Tensor& tile, int64_t dim, int64_t exte
 
 }  // namespace
 
-at::Tensor WanVaeDecoder::decode_tiled(const at::Tensor& z, const Tiling& tiling) const {
+std::optional<at::Tensor> WanVaeDecoder::decode_tiled(
+    const at::Tensor& z, const Tiling& tiling, const std::function<bool(int, int)>& keep_on) const {
   const int64_t latent = config_.scale_factor_spatial;  // pixels
   for (const auto& [size, stride] : {std::pair{tiling.height, tiling.stride_height},
                                      std::pair{tiling.width, tiling.stride_width}}) {
@@ -34,20 +35,32 @@ at::Tensor WanVaeDecoder::decode_tiled(const at::Tensor& z, const Tiling& tiling
                         latent, size, stride));
   }
   const int64_t height = z.size(3), width = z.size(4);
-  if (height * latent <= tiling.height && width * latent <= tiling.width) return decode(z);
-
   // The network's own pixels, before patches are taken apart.
   const int64_t scale = latent / config_.patch_size.value_or(1);
-  const int64_t tile_h = tiling.height / latent, stride_h = tiling.stride_height / latent;
-  const int64_t tile_w = tiling.width / latent, stride_w = tiling.stride_width / latent;
+  int64_t tile_h = tiling.height / latent, stride_h = tiling.stride_height / latent;
+  int64_t tile_w = tiling.width / latent, stride_w = tiling.stride_width / latent;
+  if (height <= tile_h && width <= tile_w) {  // one tile
+    stride_h = tile_h;
+    stride_w = tile_w;
+  }
+  const auto tiles = [](int64_t side, int64_t stride) { return (side + stride - 1) / stride; };
+  const auto total = static_cast<int>(tiles(height, stride_h) * tiles(width, stride_w) * z.size(2));
+  int done = 0;
 
   at::Tensor whole;
   std::vector<at::Tensor> above;
   for (int64_t top = 0; top < height; top += stride_h) {
     std::vector<at::Tensor> row;
     for (int64_t left = 0; left < width; left += stride_w) {
-      at::Tensor tile = decode_parts(z.narrow(3, top, std::min(tile_h, height - top))
-                                         .narrow(4, left, std::min(tile_w, width - left)));
+      const auto z_tile = z.narrow(3, top, std::min(tile_h, height - top))
+                              .narrow(4, left, std::min(tile_w, width - left));
+      DecoderCache cache;
+      std::vector<at::Tensor> parts;
+      for (int64_t t = 0; t < z.size(2); ++t) {
+        if (!keep_on(done++, total)) return std::nullopt;
+        parts.push_back(decode_part(z_tile.narrow(2, t, 1), cache));
+      }
+      at::Tensor tile = at::cat(parts, 2);
       // In place: the neighbours that a tile is blended with have been blended themselves.
       if (top > 0) blend(above[row.size()], tile, 3, (tile_h - stride_h) * scale);
       if (left > 0) blend(row.back(), tile, 4, (tile_w - stride_w) * scale);
