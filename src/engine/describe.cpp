@@ -73,7 +73,7 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
   d.num_inference_steps = static_cast<int>(defaults.num_inference_steps);
   d.guidance_scale = defaults.guidance_scale;
   if (two_experts) {
-    d.guidance_scale_2 = defaults.guidance_scale_2.value_or(defaults.guidance_scale);
+    d.guidance_scale_2 = defaults.guidance_scale_2;
     d.boundary_ratio = defaults.boundary_ratio;
   }
   d.flow_shift = options.flow_shift.value_or(defaults.flow_shift);

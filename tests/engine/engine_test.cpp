@@ -117,7 +117,9 @@ TEST(Engine, TakesAnUnnamedFoldersOwnSettings) {
   EXPECT_EQ(d.size.width % 16, 0);
   EXPECT_LE(d.size.width, d.max_side);
   EXPECT_FALSE(d.boundary_ratio);
-  EXPECT_TRUE(Engine(tiny("a14b-tiny")).describe().boundary_ratio);
+  const Engine two(tiny("a14b-tiny"));
+  EXPECT_TRUE(two.describe().boundary_ratio);
+  EXPECT_FALSE(two.describe().guidance_scale_2);  // Diffusers': that of the first expert
   EXPECT_EQ(Engine(tiny("ti2v-5b-tiny")).describe().fps, 24);
 }
 

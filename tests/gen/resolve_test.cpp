@@ -62,6 +62,15 @@ TEST(Resolve, TakesTheModelsDefaults) {
   EXPECT_EQ(resolved.max_sequence_length, 512);
 }
 
+TEST(Resolve, TheSecondExpertsGuidanceIsTheFirstsUnlessTheModelHasItsOwn) {
+  VideoRequest request = prompted();
+  request.guidance_scale = 6;
+  EXPECT_EQ(resolve(request, two_experts()).guidance_scale_2, 3);
+  Description model = two_experts();
+  model.guidance_scale_2.reset();
+  EXPECT_EQ(resolve(request, model).guidance_scale_2, 6);
+}
+
 TEST(Resolve, PutsTheRequestOverTheDefaults) {
   VideoRequest request = prompted();
   request.negative_prompt = "";

@@ -33,7 +33,7 @@ struct Description {
   int fps = 16;
   int num_inference_steps = 50;
   double guidance_scale = 5;
-  std::optional<double> guidance_scale_2;  // default of the low-noise expert; none: one expert
+  std::optional<double> guidance_scale_2;  // default of the low-noise expert; none: guidance_scale
   std::optional<double> boundary_ratio;
   double flow_shift = 3;
   int max_sequence_length = 512;
