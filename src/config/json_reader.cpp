@@ -2,7 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include <fstream>
+#include "reel/base/model_file.h"
 
 namespace reel::config {
 namespace {
@@ -12,18 +12,12 @@ constexpr uintmax_t kMaxBytes = 16 << 20;
 }  // namespace
 
 nlohmann::json read_json(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(ErrorCode::BadModel, path.string() + ": cannot be opened");
-  std::error_code no_file;
-  const auto bytes = std::filesystem::file_size(path, no_file);
-  if (no_file || bytes > kMaxBytes) {
-    throw Error(ErrorCode::BadModel,
-                fmt::format("{}: expected a file of at most {} bytes", path.string(), kMaxBytes));
-  }
+  const std::string text = read_model_file(path, kMaxBytes);
   try {
-    return nlohmann::json::parse(in);
+    return nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorCode::BadModel, fmt::format("{}: no JSON: {}", path.string(), error.what()));
+    throw Error(ErrorCode::BadModel,
+                fmt::format("{}: no JSON: {}", path.string(), json_fault(error.what())));
   }
 }
 

@@ -57,6 +57,12 @@ std::vector<std::string> SchedulerConfig::problems() const {
   expect_between(problems, "solver_order", solver_order, 1, 3);
   expect_one_of("solver_type", solver_type, "bh2", "bh1");
   expect_one_of("final_sigmas_type", final_sigmas_type, "zero", "sigma_min");
+  const int highest = final_sigmas_type == "zero" ? 1 : 2;
+  if (class_name == kUniPc && !lower_order_final && solver_order > highest) {
+    problems.push_back(
+        fmt::format("solver_order: {} without lower_order_final divides by zero in the last step",
+                    solver_order));
+  }
   for (const int step : disable_corrector) {
     expect_between(problems, "disable_corrector", step, 0, 1'000'000);
   }

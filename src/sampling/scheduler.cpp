@@ -10,19 +10,6 @@
 #include "unipc.h"
 
 namespace reel::sampling {
-namespace {
-
-void check_unipc(const config::SchedulerConfig& config) {
-  const int highest = config.final_sigmas_type == "zero" ? 1 : 2;
-  if (!config.lower_order_final && config.solver_order > highest) {
-    throw Error(ErrorCode::BadModel,
-                fmt::format("scheduler: solver_order {} without lower_order_final divides by zero "
-                            "in the last step",
-                            config.solver_order));
-  }
-}
-
-}  // namespace
 
 History History::to(at::Device device) const {
   History moved = *this;
@@ -41,7 +28,6 @@ std::unique_ptr<Scheduler> make_scheduler(const config::SchedulerConfig& config,
           fmt::format("flow_shift: expected a positive number, got {}", flow_shift.value_or(0)),
           "flow_shift");
   if (config.class_name == "UniPCMultistepScheduler") {
-    check_unipc(config);
     return std::make_unique<UniPC>(config, flow_shift.value_or(config.flow_shift), steps);
   }
   if (config.class_name == "FlowMatchEulerDiscreteScheduler") {

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 
 #include "reel/base/error.h"
+#include "reel/base/model_file.h"
 #include "tokenizer_parts.h"
 #include "utf8.h"
 
@@ -15,12 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string bytes(std::istreambuf_iterator<char>(in), {});
-  if (!in) throw Error(ErrorCode::BadModel, path.string() + ": cannot be read");
-  return bytes;
-}
+constexpr uintmax_t kMaxBytes = 1 << 30;
 
 /// Calls `read` and puts the file's name before what it throws.
 template <class Read>
@@ -28,7 +23,8 @@ auto naming(const fs::path& path, Read&& read) {
   try {
     return read();
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorCode::BadModel, fmt::format("{}: {}", path.string(), error.what()));
+    throw Error(ErrorCode::BadModel,
+                fmt::format("{}: {}", path.string(), json_fault(error.what())));
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", path.string(), error.what()));
   }
@@ -52,13 +48,13 @@ TokenizerParts read_parts(const fs::path& folder) {
   const fs::path config = folder / "tokenizer_config.json";
   const auto manners = naming(config, [&] {
     if (!fs::exists(config)) return nlohmann::json::object();
-    auto object = nlohmann::json::parse(read_file(config));
+    auto object = nlohmann::json::parse(read_model_file(config, kMaxBytes));
     if (!object.is_object()) throw Error(ErrorCode::BadModel, "expected a JSON object");
     return object;
   });
   const fs::path& used = fs::exists(json) ? json : spiece;
   return naming(used, [&] {
-    const std::string bytes = read_file(used);
+    const std::string bytes = read_model_file(used, kMaxBytes);
     TokenizerParts parts =
         &used == &json ? read_tokenizer_json(bytes) : read_spiece(bytes, manners);
     parts.pad_id = parts.id_of(special_token(manners, "pad_token", "<pad>"));

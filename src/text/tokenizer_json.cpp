@@ -3,6 +3,7 @@
 #include <array>
 
 #include "reel/base/error.h"
+#include "reel/base/model_file.h"
 #include "tokenizer_parts.h"
 
 namespace reel::text {
@@ -143,7 +144,7 @@ TokenizerParts read_tokenizer_json(const std::string& bytes) {
     read_template(file.value("post_processor", json()), parts);
     return parts;
   } catch (const json::exception& error) {
-    refuse(error.what());
+    refuse(json_fault(error.what()));
   }
 }
 

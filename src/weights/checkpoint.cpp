@@ -3,12 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "faults.h"
 #include "reel/base/error.h"
+#include "reel/base/model_file.h"
 #include "safetensors_header.h"
 
 namespace reel::weights {
@@ -103,14 +103,8 @@ class IndexParser final : public nlohmann::json_sax<nlohmann::json> {
 };
 
 std::map<std::string, std::string> read_index(const fs::path& path) {
-  std::error_code error;
-  const uintmax_t bytes = fs::file_size(path, error);
-  if (error || bytes > kMaxIndex)
-    bad(path, fmt::format("expected a file under {} bytes", kMaxIndex));
-  std::ifstream in(path, std::ios::binary);
-  if (!in) bad(path, "cannot be opened");
   IndexParser parser(path);
-  nlohmann::json::sax_parse(in, &parser);
+  nlohmann::json::sax_parse(read_model_file(path, kMaxIndex), &parser);
   if (parser.weight_map.empty()) bad(path, "expected an object \"weight_map\" of tensors to files");
   for (const auto& [name, shard] : parser.weight_map) {
     // A plain name: nothing absolute, nothing above, nothing below.

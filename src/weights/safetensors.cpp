@@ -27,7 +27,7 @@ constexpr uint64_t kPieceBytes = 32 << 20;
 
 struct SafetensorsFile::Mapping {
   explicit Mapping(const std::filesystem::path& file) : path(file) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) bad(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
     struct stat status {};
     const bool regular = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <functional>
@@ -18,6 +19,7 @@ namespace {
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::ThrowsMessage;
 
 std::filesystem::path goldens() { return std::filesystem::path(REEL_SOURCE_DIR) / "tests/goldens"; }
@@ -210,6 +212,7 @@ TEST(SchedulerConfig, RefusesWhatWouldChangeTheResult) {
        {"solver_p", "DEIS", "solver_p must be null"},
        {"solver_type", "midpoint", "solver_type: expected bh2 or bh1, got midpoint"},
        {"solver_order", 4, "solver_order: expected 1 to 3, got 4"},
+       {"lower_order_final", false, "solver_order: 2 without lower_order_final divides by zero"},
        {"final_sigmas_type", "one", "final_sigmas_type: expected zero or sigma_min"},
        {"flow_shift", 0, "flow_shift: expected"},
        {"flow_shift", "3", "flow_shift has the wrong type"},
@@ -245,6 +248,17 @@ TEST(ReadJson, RefusesWhatIsNoObjectOfReasonableSize) {
               ThrowsMessage<Error>(HasSubstr("none.json: cannot be opened")));
   EXPECT_THAT([&] { read_json(folder.path()); },
               ThrowsMessage<Error>(HasSubstr("expected a file")));
+  const auto pipe = folder / "pipe.json";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT([&] { read_json(pipe); }, ThrowsMessage<Error>(HasSubstr("expected a file")));
+}
+
+TEST(ReadJson, SaysWhatIsWrongInAFewWords) {
+  const test::TemporaryFolder folder;
+  const auto cut = folder.write("cut.json", "{\"a\": \"" + std::string(1 << 20, 'x'));
+  EXPECT_THAT([&] { read_json(cut); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("cut.json: no JSON: parse error at line 1"),
+                                         Not(HasSubstr("exception")), Not(HasSubstr("xxx")))));
 }
 
 }  // namespace

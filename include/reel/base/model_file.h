@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace reel {
+
+/// The bytes of a file in a model's folder. Throws Error(BadModel) for what cannot be read, is no
+/// file (a pipe is not waited for) or has more than `most` bytes.
+std::string read_model_file(const std::filesystem::path& path, uintmax_t most);
+
+/// What nlohmann's exception says, without its number, and short whatever the text was.
+std::string json_fault(std::string_view what);
+
+}  // namespace reel
