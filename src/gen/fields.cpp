@@ -127,7 +127,10 @@ std::optional<int> Fields::integer(const std::string& name) {
   const json* value = find(name);
   if (value == nullptr || is_blank(*value)) return std::nullopt;
   const auto number = whole<int>(*value);
-  if (!number) refuse(name, "a whole number", *value);
+  if (!number) {
+    const bool too_large = whole<int64_t>(*value) || whole<uint64_t>(*value);
+    refuse(name, too_large ? "a whole number of at most 31 bits" : "a whole number", *value);
+  }
   return number;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "reel/base/error.h"
 #include "reel/base/ids.h"
@@ -75,17 +76,26 @@ Size shrunk_to_fit(const Size& size, const Description& model) {
   return {fit(size.width), fit(size.height)};
 }
 
-/// "832x480 and 848x480": what the model can do, just under and just over `size`.
+/// "832x480 and 848x480": what the model can do that is nearest to `size`.
 std::string nearest_sizes(const Size& size, const Description& model) {
   const int multiple = model.size_multiple;
   const auto down = [&](int side) { return std::max(multiple, side / multiple * multiple); };
   const auto up = [&](int side) { return down(std::min(side, model.max_side) + multiple - 1); };
-  Size under{down(size.width), down(size.height)}, over{up(size.width), up(size.height)};
-  if (!fits(under, model)) under = over = shrunk_to_fit(size, model);
-  if (!fits(over, model)) over = under;
   const auto text = [](const Size& s) { return fmt::format("{}x{}", s.width, s.height); };
-  if (under == over) return text(under);
-  return fmt::format("{} and {}", text(under), text(over));
+  if (!fits({down(size.width), down(size.height)}, model)) return text(shrunk_to_fit(size, model));
+  std::vector<Size> near;
+  for (const int width : {down(size.width), up(size.width)}) {
+    for (const int height : {down(size.height), up(size.height)}) {
+      const Size candidate{width, height};
+      if (std::find(near.begin(), near.end(), candidate) == near.end()) near.push_back(candidate);
+    }
+  }
+  const auto distance = [&](const Size& s) {
+    return std::abs(s.width - size.width) + std::abs(s.height - size.height);
+  };
+  std::stable_sort(near.begin(), near.end(),
+                   [&](const Size& a, const Size& b) { return distance(a) < distance(b); });
+  return near.size() == 1 ? text(near[0]) : fmt::format("{} and {}", text(near[0]), text(near[1]));
 }
 
 Size resolve_size(const VideoRequest& request, const Description& model) {
@@ -112,10 +122,11 @@ Size resolve_size(const VideoRequest& request, const Description& model) {
 int resolve_frames(const VideoRequest& request, int fps, const Description& model) {
   const int limit = model.max_frames == 0 ? kMaxFrames : model.max_frames;
   const auto rounded = [&](int frames) { return round_frames(frames, model.frame_multiple); };
+  const int most = rounded(limit) <= limit ? limit : rounded(limit) - 2;  // not rounded up past it
   if (request.num_frames) {
     const int frames = *request.num_frames;
     if (frames < 1 || rounded(frames) > limit) {
-      fail("num_frames", fmt::format("1 to {}", limit), frames);
+      fail("num_frames", fmt::format("1 to {}", most), frames);
     }
     return rounded(frames);
   }
@@ -207,8 +218,8 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
       at_least_zero("guidance_scale", request.guidance_scale.value_or(model.guidance_scale));
   resolve_experts(request, model, resolved);
   resolved.flow_shift = request.flow_shift.value_or(model.flow_shift);
-  if (!(resolved.flow_shift > 0 && resolved.flow_shift <= kMaxScale)) {
-    fail("flow_shift", "more than 0, at most 1000", resolved.flow_shift);
+  if (!(resolved.flow_shift >= 1e-3 && resolved.flow_shift <= kMaxScale)) {
+    fail("flow_shift", "0.001 to 1000", resolved.flow_shift);
   }
   resolved.max_sequence_length = in_range(
       "max_sequence_length", request.max_sequence_length.value_or(model.max_sequence_length), 1,

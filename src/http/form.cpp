@@ -7,6 +7,7 @@
 
 #include "digest.h"
 #include "reel/base/error.h"
+#include "reel/base/model_file.h"
 #include "text.h"
 
 namespace reel::http {
@@ -121,16 +122,23 @@ void add_field(json& fields, const std::string& name, std::string value) {
 
 json read_json(const std::string& body) {
   size_t values = 0;
-  const auto limit = [&](int depth, json::parse_event_t, json&) {
+  std::string field;  // whose value is being read
+  using Event = json::parse_event_t;
+  const auto watch = [&](int depth, Event event, json& value) {
     require(depth <= kDepth, fmt::format("body: JSON is nested more than {} deep", kDepth));
     require(++values <= kJsonValues, fmt::format("body: JSON has over {} values", kJsonValues));
+    const bool begins = event == Event::object_start || event == Event::array_start;
+    if (depth == 1 && !begins) field = event == Event::key ? value.get<std::string>() : "";
     return true;
   };
   json fields;
   try {
-    fields = json::parse(body, limit);
+    fields = json::parse(body, watch);
   } catch (const json::exception& fault) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("body: not valid JSON: {}", fault.what()));
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}: expected JSON in UTF-8, got {}", field.empty() ? "body" : field,
+                            json_fault(fault.what())),
+                field);
   }
   require(fields.is_object(),
           fmt::format("body: expected a JSON object, got {}", fields.type_name()));
@@ -155,7 +163,8 @@ json read_urlencoded(std::string_view body) {
 json read_multipart(std::string_view content_type, std::string_view body) {
   json fields = json::object();
   for (const Part& part : parse_multipart(content_type, body)) {
-    if (part.filename && (!part.content.empty() || !part.filename->empty())) {
+    const bool file = part.filename && (!part.content.empty() || !part.filename->empty());
+    if (file && !part.content_type.starts_with("text/")) {
       const auto type = part.content_type.empty() ? "application/octet-stream" : part.content_type;
       add_field(fields, part.name,
                 fmt::format("data:{};base64,{}", type, encode_base64(part.content)));

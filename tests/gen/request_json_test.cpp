@@ -172,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(Table, ParseFault, testing::Values(
     Fault{"size", R"({"size": "832x"})", "WIDTHxHEIGHT"},
     Fault{"size", R"({"size": "99999999999x480"})", "WIDTHxHEIGHT"},
     Fault{"width", R"({"width": 832.5})", "expected a whole number, got 832.5"},
-    Fault{"width", R"({"width": 4294967296})", "expected a whole number"},
+    Fault{"width", R"({"width": 4294967296})", "at most 31 bits, got 4294967296"},
     Fault{"height", R"({"height": "tall"})", "got \"tall\""},
     Fault{"height", R"({"height": true})", "got true"},
     Fault{"height", R"({"height": 1e300})", "whole number"},

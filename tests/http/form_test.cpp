@@ -62,6 +62,30 @@ TEST(Form, ReadsFilesAsDataUris) {
                   {"none", ""}}));
 }
 
+TEST(Form, ReadsTextFilesAsText) {
+  const std::string body =
+      "--b\r\nContent-Disposition: form-data; name=\"prompt\"; filename=\"p.txt\"\r\n"
+      "Content-Type: text/plain\r\n\r\na cat\r\n--b--";
+  EXPECT_EQ(fields_of("multipart/form-data; boundary=b", body), json({{"prompt", "a cat"}}));
+}
+
+TEST(Form, NamesTheFieldThatIsNoJson) {
+  const auto fault = [](std::string_view body) {
+    try {
+      fields_of("application/json", body);
+    } catch (const Error& error) {
+      return error.param() + "|" + error.what();
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(fault(R"({"prompt":"a","seed":1e400})"),
+            "seed|seed: expected JSON in UTF-8, got number overflow parsing '1e400'");
+  EXPECT_EQ(fault("{\"prompt\":\"a\xff\"}").find("prompt|prompt: expected JSON in UTF-8, got"), 0);
+  EXPECT_EQ(fault("{\"a\":1,\"b\":[2").find("b|b: expected"), 0);
+  EXPECT_EQ(fault("{\"a\":1, b").find("|body: expected JSON"), 0);
+  EXPECT_EQ(fault("").find("|body: expected JSON"), 0);
+}
+
 TEST(Form, RefusesWhatIsBroken) {
   const std::string part = "Content-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n";
   std::string many;
