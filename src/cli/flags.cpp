@@ -69,15 +69,18 @@ CLI::Option* add_boolean(CLI::App& app, const std::string& name, bool& value,
       .add_option_function<std::vector<std::string>>(
           name,
           [&value, name](const std::vector<std::string>& given) {
-            const std::string& text = given.front();
+            std::string text = given.front();
+            for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
             if (text != "true" && text != "false") {
-              throw CLI::ValidationError(name, "expected true or false, got '" + text + "'");
+              throw CLI::ValidationError(name,
+                                         "expected true or false, got '" + given.front() + "'");
             }
             value = text == "true";
           },
           help)
       ->expected(0, 1)
       ->default_str("true")
+      ->option_text("[true|false]")
       ->trigger_on_parse();
 }
 
@@ -252,6 +255,7 @@ std::vector<std::string> read_config(const std::string& path) try {
     const YAML::Node& value = flag.second;
     auto name = flag.first.as<std::string>();
     std::replace(name.begin(), name.end(), '_', '-');
+    expect(name != "config", "no further --config");
     words.push_back("--" + name);
     expect(value.IsScalar() || value.IsSequence(), "a value for " + name);
     if (value.IsScalar()) words.push_back(value.as<std::string>());
@@ -317,6 +321,9 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
     auto words = all_words(argc, argv);
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
+  } catch (const CLI::ExtrasError&) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: is no flag; serve --help lists them",
+                                                        app.remaining(true).front()));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       app.exit(error, std::cout, std::cerr);

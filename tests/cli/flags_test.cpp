@@ -218,7 +218,8 @@ TEST(Flags, AConfigFileHoldsFlagsAndValues) {
   const test::TemporaryFolder folder;
   for (const char* text :
        {"[1, 2", "hello", "[1, 2]", "model-path:", R"({"model-path": null})",
-        R"({"model-path": "m", "port": {"a": 1}})", R"({"model-path": "m", "no-such": 1})"}) {
+        R"({"model-path": "m", "port": {"a": 1}})", R"({"model-path": "m", "no-such": 1})",
+        R"({"model-path": "m", "config": "other.yaml"})"}) {
     const auto why = fault({"--config", folder.write("flags", text).c_str()});
     EXPECT_NE(why, "none") << text;
     EXPECT_THAT(why, testing::Not(testing::HasSubstr("required"))) << text;
@@ -226,6 +227,9 @@ TEST(Flags, AConfigFileHoldsFlagsAndValues) {
   EXPECT_THAT(fault({"--config", folder.path().c_str()}), testing::HasSubstr("expected a file"));
   EXPECT_THAT(fault({"--config", std::string(5000, 'x').c_str()}), testing::HasSubstr("--config"));
   EXPECT_EQ(fault({"--model-path", "m", "--config", folder.write("empty", "").c_str()}), "none");
+  const auto yaml = folder.write("flags.yaml", "model_path: m\nstrict-ports: True\n");
+  EXPECT_TRUE(parse({"--config", yaml.c_str()}).server.strict_ports);
+  EXPECT_THAT(fault({"--foo-path", "x"}), testing::HasSubstr("--foo-path: is no flag"));
 }
 
 }  // namespace
