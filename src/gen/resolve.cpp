@@ -227,4 +227,29 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
   return resolved;
 }
 
+VideoRequest remixed(VideoRequest request, const ResolvedRequest& source) {
+  const auto fill = [](auto& field, const auto& value) {
+    if (!field) field = value;
+  };
+  fill(request.negative_prompt, source.negative_prompt);
+  fill(request.width, source.width);
+  fill(request.height, source.height);
+  if (!request.seconds) fill(request.num_frames, source.num_frames);
+  fill(request.fps, source.fps);
+  fill(request.num_inference_steps, source.num_inference_steps);
+  fill(request.guidance_scale, source.guidance_scale);
+  if (source.boundary_ratio) {
+    fill(request.guidance_scale_2, source.guidance_scale_2);
+    fill(request.boundary_ratio, source.boundary_ratio);
+  }
+  fill(request.flow_shift, source.flow_shift);
+  fill(request.max_sequence_length, source.max_sequence_length);
+  if (request.seeds.empty()) {
+    request.seeds = source.seeds;
+    const auto outputs = static_cast<size_t>(std::max(request.num_outputs, 1));
+    request.seeds.resize(source.seeds.size() < outputs ? 1 : outputs);
+  }
+  return request;
+}
+
 }  // namespace reel::gen

@@ -60,17 +60,16 @@ ByteRange parse_range(std::string_view header, uint64_t size) {
   return {ByteRange::Kind::Part, *first, end - *first + 1};
 }
 
-Answer content_reply(const Request& request, const jobs::BlobStore& blobs, const jobs::Job& job,
-                     size_t output, const std::string& content_type) {
-  const jobs::Output& wanted = job.result.value().outputs.at(output);
-  const auto blob = blobs.find(wanted.blob);
+Ready content_reply(const Request& request, const jobs::BlobStore& blobs, const jobs::Job& job,
+                    const std::string& name, const std::string& content_type) {
+  const auto blob = blobs.find(name);
   File file;
   if (blob) file.file = Descriptor(open(blob->path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.file) {
     throw Error(ErrorCode::NotFound, fmt::format("{}: its file is not there any more", job.id));
   }
   // A blob never changes, and its name is never used again.
-  const std::string tag = fmt::format("\"{}-{}\"", wanted.blob, blob->bytes);
+  const std::string tag = fmt::format("\"{}-{}\"", name, blob->bytes);
   const std::string modified = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT",
                                            fmt::gmtime(std::time_t{job.completed_at.value_or(0)}));
   Reply& head = file.head;
@@ -79,7 +78,7 @@ Answer content_reply(const Request& request, const jobs::BlobStore& blobs, const
                   {"ETag", tag},
                   {"Last-Modified", modified},
                   {"Cache-Control", "private"},
-                  {"Content-Disposition", fmt::format("attachment; filename=\"{}\"", wanted.blob)}};
+                  {"Content-Disposition", fmt::format("attachment; filename=\"{}\"", name)}};
   file.length = blob->bytes;
   if (const auto known = request.header("if-none-match"); known && lists_tag(*known, tag)) {
     head.status = 304;

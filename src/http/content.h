@@ -9,10 +9,10 @@
 
 namespace reel::http {
 
-/// Output number `output` of a completed job as a reply: whole, the one range that was asked for,
-/// 304, or 416. Several ranges at once are answered with the whole. Throws Error(NotFound).
-Answer content_reply(const Request& request, const jobs::BlobStore& blobs, const jobs::Job& job,
-                     size_t output, const std::string& content_type);
+/// A file of a completed job as a reply: whole, the one range that was asked for, 304, or 416.
+/// Several ranges at once are answered with the whole. Throws Error(NotFound).
+Ready content_reply(const Request& request, const jobs::BlobStore& blobs, const jobs::Job& job,
+                    const std::string& name, const std::string& content_type);
 
 struct ByteRange {
   enum class Kind { Whole, Part, Unsatisfiable };

@@ -54,6 +54,11 @@ Answer guarded(const Work& work) {
   }
 }
 
+Reply& head_of(Ready& ready) {
+  if (auto* file = std::get_if<File>(&ready)) return file->head;
+  return std::get<Reply>(ready);
+}
+
 void say_when_to_retry(Reply& reply) {
   for (const auto& [name, value] : reply.headers) {
     if (name == "Retry-After") return;
@@ -152,15 +157,15 @@ std::optional<Reply> Dispatcher::foreign(const Request& request) const {
 
 Wait Dispatcher::finished_later(Wait wait, Call call) const {
   wait.poll = [this, call = std::move(call), poll = std::move(wait.poll)] {
-    std::optional<Reply> reply;
+    std::optional<Ready> ready;
     Answer fault = guarded([&]() -> Answer {
-      reply = poll();
+      ready = poll();
       return Reply{};
     });
     auto& failed = std::get<Reply>(fault);
-    if (failed.status != 200) reply = std::move(failed);
-    if (reply) finish(*reply, call);
-    return reply;
+    if (failed.status != 200) ready = std::move(failed);
+    if (ready) finish(head_of(*ready), call);
+    return ready;
   };
   wait.gone = [gone = std::move(wait.gone)] {
     guarded([&]() -> Answer {

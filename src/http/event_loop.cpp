@@ -169,9 +169,8 @@ void EventLoop::take_requests(uint64_t id, Entry& entry) {
 }
 
 void EventLoop::refuse(Entry& entry, int status, const std::string& message) {
-  Outgoing outgoing;
-  outgoing.bytes = parser_.write(entry.connection.method(), refuse_(status, message), true);
-  entry.connection.send(std::move(outgoing), true, now_);
+  entry.connection.send(parser_.write(entry.connection.method(), refuse_(status, message), true),
+                        true, now_);
 }
 
 void EventLoop::on_finished(Finished finished) {

@@ -18,8 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kKey = 255;  // bytes
-
 // The only four words that clients know: aiperf polls for hours on any other.
 std::string_view wire_status(jobs::Status status) {
   return jobs::name(status == jobs::Status::Cancelled ? jobs::Status::Failed : status);
@@ -88,10 +86,11 @@ json video_json(const jobs::Job& job, const Api& api, const std::string& base_ur
                 {"num_outputs", request.num_outputs()},
                 {"seed", request.num_outputs() == 1 ? json(request.seeds[0]) : json(request.seeds)},
                 {"quality", "standard"},
+                {"remixed_from_video_id", or_null(job.spec->remixed_from)},
                 {"expires_at", or_null(job.expires_at)},
                 {"error", nullptr}};
-  for (const char* key : {"url", "completed_at", "remixed_from_video_id", "file_path", "file_paths",
-                          "peak_memory_mb", "inference_time_s", "action"}) {
+  for (const char* key : {"url", "completed_at", "file_path", "file_paths", "peak_memory_mb",
+                          "inference_time_s", "action"}) {
     video[key] = nullptr;
   }
   add_progress(video, job);
@@ -134,17 +133,18 @@ int poll_after_ms(const jobs::Job& job) {
   return static_cast<int>(std::clamp(left * 100, 500.0, 5000.0));
 }
 
-size_t output_of(const jobs::Job& job, const std::string& variant) {
-  if (variant.empty() || variant == "video") return 0;
+const jobs::Output& output_of(const jobs::Job& job, const std::string& variant) {
+  const auto& outputs = job.result.value().outputs;
+  if (variant.empty() || variant == "video") return outputs.at(0);
   size_t output = 0;
   const char* const end = variant.data() + variant.size();
   const auto [stop, fault] = std::from_chars(variant.data(), end, output);
-  if (fault != std::errc{} || stop != end || output >= job.result->outputs.size()) {
+  if (fault != std::errc{} || stop != end || output >= outputs.size()) {
     throw Error(ErrorCode::NotFound,
                 fmt::format("{}: it has no variant '{}'", job.id, variant.substr(0, 80)),
                 "variant");
   }
-  return output;
+  return outputs[output];
 }
 
 jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id) {
@@ -157,25 +157,6 @@ Reply not_ready(const jobs::Job& job) {
   const std::string why =
       job.error ? job.error->message : std::string("Generation is still in-progress");
   return error_reply(404, why, {}, fmt::format("{}_not_ready", jobs::name(job.spec->kind)));
-}
-
-std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
-  const auto key = request.header("idempotency-key");
-  if (!key || key->empty()) return std::nullopt;
-  require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
-          "idempotency-key");
-  return jobs::Idempotency{request.path + " " + std::string(*key), sha256(fields.dump())};
-}
-
-std::variant<jobs::Submitted, Reply> submit(const Api& api, jobs::JobSpec spec,
-                                            const std::optional<jobs::Idempotency>& idempotency) {
-  try {
-    return api.services.jobs.submit(std::move(spec), idempotency);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::Conflict) throw;
-    // Not 409: SDKs send that again.
-    return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
-  }
 }
 
 }  // namespace reel::http

@@ -19,22 +19,14 @@ nlohmann::json images_json(const jobs::Job& job, bool base64, const Api& api,
 /// What clients may wait before they ask again: a tenth of what is left, 500 to 5,000 ms.
 int poll_after_ms(const jobs::Job& job);
 
-/// "video", or the number of an output that `job` has, as an index. Throws Error(NotFound).
-size_t output_of(const jobs::Job& job, const std::string& variant);
+/// The output of a completed job that `variant` means: its number, or "" or "video" for the first.
+/// Throws Error(NotFound).
+const jobs::Output& output_of(const jobs::Job& job, const std::string& variant);
 
 /// The job of this kind. Throws Error(NotFound), or Error(Gone) if it has expired.
 jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id);
 
 /// Why a job that is not completed has no content, as a 404 `video_not_ready`.
 Reply not_ready(const jobs::Job& job);
-
-/// The key of a submit that must be one job however often it is sent, from Idempotency-Key.
-/// Throws Error(InvalidArgument) for a key of more than 255 bytes.
-std::optional<jobs::Idempotency> idempotency_of(const Request& request,
-                                                const nlohmann::json& fields);
-
-/// Takes a job into the queue; a key that came with another request is a 422.
-std::variant<jobs::Submitted, Reply> submit(const Api& api, jobs::JobSpec spec,
-                                            const std::optional<jobs::Idempotency>& idempotency);
 
 }  // namespace reel::http

@@ -51,17 +51,24 @@ struct File {
   uint64_t length = 0;
 };
 
+/// An answer that is there.
+using Ready = std::variant<Reply, File>;
+
 /// An answer that is not there yet. Nothing waits in a thread for it. Both functions are there, and
 /// throw nothing when the event loop has them.
 struct Wait {
-  /// Asked every `period` on a worker until it gives a reply.
-  std::function<std::optional<Reply>()> poll;
+  /// Asked every `period` on a worker until it gives an answer.
+  std::function<std::optional<Ready>()> poll;
   /// Called on a worker when the client hangs up first.
   std::function<void()> gone;
   std::chrono::milliseconds period{10};
 };
 
 using Answer = std::variant<Reply, File, Wait>;
+
+inline Answer to_answer(Ready ready) {
+  return std::visit([](auto& one) -> Answer { return std::move(one); }, ready);
+}
 
 /// Turns a request into an answer. Any thread; throws nothing.
 using Handler = std::function<Answer(Request&)>;

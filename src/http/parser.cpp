@@ -20,10 +20,13 @@ void fill(Reply reply, httplib::Response& response) {
   response.body = std::move(reply.body);
 }
 
-void fill_head(const File& file, httplib::Response& response) {
+/// The file itself, unless only its head was asked for.
+std::optional<File> filled(File file, std::string_view method, httplib::Response& response) {
   fill(file.head, response);
   response.set_header("Content-Type", file.head.content_type);
   response.set_header("Content-Length", std::to_string(file.length));
+  if (method == "HEAD") return std::nullopt;
+  return file;
 }
 
 }  // namespace
@@ -65,40 +68,43 @@ Parser::~Parser() = default;
 Outgoing Parser::answer(Exchange exchange, const Handler& handler) {
   Outgoing outgoing;
   const Head& head = exchange.head;
-  outgoing.bytes = server_->process(head.method, head.target, !head.keep_alive,
-                                    [&](const auto& parsed, auto& response) {
-                                      Request request;
-                                      request.method = parsed.method;
-                                      request.path = parsed.path;
-                                      for (const auto& [name, value] : parsed.params)
-                                        request.query[name] = value;
-                                      request.headers = std::move(exchange.head.headers);
-                                      request.body = std::move(exchange.body);
-                                      request.peer = std::move(exchange.peer);
-                                      Answer answer = handler(request);
-                                      if (auto* reply = std::get_if<Reply>(&answer)) {
-                                        fill(std::move(*reply), response);
-                                      } else if (auto* file = std::get_if<File>(&answer)) {
-                                        fill_head(*file, response);
-                                        if (request.method != "HEAD")
-                                          outgoing.file = std::move(*file);
-                                      } else {
-                                        outgoing.wait = std::get<Wait>(std::move(answer));
-                                        response.status = 200;
-                                      }
-                                    });
+  const auto answerer = [&](const httplib::Request& parsed, httplib::Response& response) {
+    Request request;
+    request.method = parsed.method;
+    request.path = parsed.path;
+    for (const auto& [name, value] : parsed.params) request.query[name] = value;
+    request.headers = std::move(exchange.head.headers);
+    request.body = std::move(exchange.body);
+    request.peer = std::move(exchange.peer);
+    Answer answer = handler(request);
+    if (auto* reply = std::get_if<Reply>(&answer)) {
+      fill(std::move(*reply), response);
+    } else if (auto* file = std::get_if<File>(&answer)) {
+      outgoing.file = filled(std::move(*file), request.method, response);
+    } else {
+      outgoing.wait = std::get<Wait>(std::move(answer));
+      response.status = 200;
+    }
+  };
+  outgoing.bytes = server_->process(head.method, head.target, !head.keep_alive, answerer);
   if (outgoing.wait) {
     outgoing.bytes.clear();
   } else if (outgoing.bytes.empty()) {
-    outgoing.bytes =
-        write(head.method, error_reply(400, "request line: not understood"), !head.keep_alive);
+    return write(head.method, error_reply(400, "request line: not understood"), !head.keep_alive);
   }
   return outgoing;
 }
 
-std::string Parser::write(std::string_view method, Reply reply, bool close) {
-  return server_->process(method, "/", close,
-                          [&](const auto&, auto& response) { fill(std::move(reply), response); });
+Outgoing Parser::write(std::string_view method, Ready ready, bool close) {
+  Outgoing outgoing;
+  outgoing.bytes = server_->process(method, "/", close, [&](const auto&, auto& response) {
+    if (auto* reply = std::get_if<Reply>(&ready)) {
+      fill(std::move(*reply), response);
+    } else {
+      outgoing.file = filled(std::get<File>(std::move(ready)), method, response);
+    }
+  });
+  return outgoing;
 }
 
 }  // namespace reel::http

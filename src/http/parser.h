@@ -32,8 +32,8 @@ class Parser {
   /// Has `handler` answer the request.
   Outgoing answer(Exchange exchange, const Handler& handler);
 
-  /// The bytes of `reply` to a request of `method`.
-  std::string write(std::string_view method, Reply reply, bool close);
+  /// The answer `ready` to a request of `method`.
+  Outgoing write(std::string_view method, Ready ready, bool close);
 
  private:
   class Server;

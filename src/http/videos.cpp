@@ -9,6 +9,8 @@
 #include "job_json.h"
 #include "reel/base/error.h"
 #include "reel/gen/request_json.h"
+#include "reel/gen/resolve.h"
+#include "submission.h"
 
 namespace reel::http {
 namespace {
@@ -23,21 +25,54 @@ Reply video_reply(const Request& request, const Api& api, const jobs::Job& job) 
   return reply;
 }
 
-Answer create(Request& request, Api& api) {
+std::variant<jobs::Submitted, Reply> submit_video(const Request& request, Api& api,
+                                                  const jobs::JobSpec& defaults = {}) {
   api.require_open();
   const json fields = read_fields(request);
   auto parsed = gen::parse_video_request(fields);
   api.note_unknown(parsed.unknown);
-  jobs::JobSpec spec;
-  spec.model = std::move(parsed.model);
+  jobs::JobSpec spec = defaults;
+  if (!parsed.model.empty()) spec.model = std::move(parsed.model);
+  if (spec.remixed_from) parsed.request = gen::remixed(parsed.request, spec.request);
   spec.request = api.services.generator.check(parsed.request);
   spec.quality = parsed.request.quality.value_or(spec.quality);
-  auto submitted = submit(api, std::move(spec), idempotency_of(request, fields));
+  return submit(api, std::move(spec), idempotency_of(request, fields));
+}
+
+Reply created(const Request& request, const Api& api,
+              std::variant<jobs::Submitted, Reply> submitted) {
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
   const auto& [job, replayed] = std::get<jobs::Submitted>(submitted);
   Reply reply = video_reply(request, api, job);
   if (replayed) reply.headers.emplace_back("Idempotency-Replayed", "true");
   return reply;
+}
+
+Answer remix(const Request& request, Api& api) {
+  const jobs::Job source = find_job(api, jobs::Kind::Video, request.args[0]);
+  jobs::JobSpec spec = *source.spec;
+  spec.remixed_from = source.id;
+  return created(request, api, submit_video(request, api, spec));
+}
+
+/// The file itself, once it is there; what else is to be known of it in headers.
+Answer create_and_wait(const Request& request, Api& api) {
+  auto submitted = submit_video(request, api);
+  if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
+  const auto done = [&api, id = request.id](const jobs::Job& job) {
+    Request plain;
+    plain.method = "POST";
+    Ready ready =
+        content_reply(plain, api.services.blobs, job, output_of(job, "").blob, "video/mp4");
+    auto& headers = std::get<File>(ready).head.headers;
+    headers.emplace_back("X-Video-Id", job.id);
+    headers.emplace_back("X-Inference-Time-S", fmt::format("{:.3f}", job.result->inference_time_s));
+    if (const auto peak = job.result->peak_memory_mb) {
+      headers.emplace_back("X-Peak-Memory-MB", fmt::format("{:.0f}", *peak));
+    }
+    return ready;
+  };
+  return wait_for(api, std::get<jobs::Submitted>(submitted), done);
 }
 
 Answer list(const Request& request, const Api& api) {
@@ -66,8 +101,8 @@ Answer list(const Request& request, const Api& api) {
 Answer content(const Request& request, const Api& api) {
   const jobs::Job job = find_job(api, jobs::Kind::Video, request.args[0]);
   if (!job.result) return not_ready(job);
-  return content_reply(request, api.services.blobs, job, output_of(job, request.param("variant")),
-                       "video/mp4");
+  return to_answer(content_reply(request, api.services.blobs, job,
+                                 output_of(job, request.param("variant")).blob, "video/mp4"));
 }
 
 Answer remove(const Request& request, const Api& api) {
@@ -91,7 +126,13 @@ Answer cancel(const Request& request, const Api& api) {
 }  // namespace
 
 void add_video_routes(Router& router, Api& api) {
-  router.add("POST", "/v1/videos", [&api](Request& request) { return create(request, api); });
+  router.add("POST", "/v1/videos", [&api](Request& request) -> Answer {
+    return created(request, api, submit_video(request, api));
+  });
+  router.add("POST", "/v1/videos/sync",
+             [&api](Request& request) { return create_and_wait(request, api); });
+  router.add("POST", "/v1/videos/{id}/remix",
+             [&api](Request& request) { return remix(request, api); });
   router.add("GET", "/v1/videos", [&api](Request& request) { return list(request, api); });
   router.add("GET", "/v1/videos/{id}", [&api](Request& request) {
     return video_reply(request, api, find_job(api, jobs::Kind::Video, request.args[0]));

@@ -14,12 +14,9 @@ std::optional<Outgoing> carry_out(Task task, Parser& parser, const Handler& hand
     return std::nullopt;
   }
   auto& [wait, method, close] = std::get<Task::Poll>(task.work);
+  if (auto ready = wait.poll()) return parser.write(method, *std::move(ready), close);
   Outgoing outgoing;
-  if (auto reply = wait.poll()) {
-    outgoing.bytes = parser.write(method, *std::move(reply), close);
-  } else {
-    outgoing.wait = std::move(wait);
-  }
+  outgoing.wait = std::move(wait);
   return outgoing;
 }
 

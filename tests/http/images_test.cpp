@@ -100,7 +100,7 @@ TEST_F(Images, StopWhenTheClientGoes) {
 }
 
 TEST_F(Images, GiveUpInTime) {
-  start({.step_ms = 50, .steps = 500}, {.image_wait = std::chrono::seconds(1)});
+  start({.step_ms = 50, .steps = 500}, {.sync_wait = std::chrono::seconds(1)});
   auto one = client();
   expect_error(one.post_json("/v1/images/generations", {{"prompt", "a"}, {"size", "64x48"}}), 504,
                "timeout");

@@ -12,6 +12,10 @@ namespace reel::gen {
 /// field's name in the API; for a size it is "size" if both sides were given.
 ResolvedRequest resolve(const VideoRequest& request, const Description& model);
 
+/// `request`, and where it says nothing, what `source` was made with. Without seeds, `source`'s:
+/// the first of them if there are not enough.
+VideoRequest remixed(VideoRequest request, const ResolvedRequest& source);
+
 /// `frames` rounded as Diffusers does: `n // multiple * multiple + 1`, at least 1. The multiple is
 /// the VAE's, 4 for every published model.
 constexpr int round_frames(int frames, int multiple) {

@@ -18,7 +18,7 @@ struct Options {
   std::string public_url = {};  // "https://videos.example": what `url` begins with; "": from Host
   int threads = 0;              // that answer polls; 0: as many as cores
   size_t max_connections = 16'000;
-  std::chrono::seconds image_wait{590};  // SDKs give up after 600
+  std::chrono::seconds sync_wait{590};  // for an image or a /sync video: SDKs give up after 600
 };
 
 /// What the routes are about. All of it outlives the server.

@@ -46,6 +46,7 @@ struct JobSpec {
   gen::ResolvedRequest request;
   int quality = 50;                                        // of the encoded file, 0 to 100
   gen::ImageFormat image_format = gen::ImageFormat::Jpeg;  // when kind is Image
+  std::optional<std::string> remixed_from{};               // id of another job
 };
 
 struct JobProgress {

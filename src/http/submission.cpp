@@ -1,0 +1,60 @@
+#include "submission.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "digest.h"
+#include "error_reply.h"
+#include "reel/base/clock.h"
+#include "reel/base/error.h"
+
+namespace reel::http {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kKey = 255;  // bytes
+
+}  // namespace
+
+std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
+  const auto key = request.header("idempotency-key");
+  if (!key || key->empty()) return std::nullopt;
+  require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
+          "idempotency-key");
+  return jobs::Idempotency{request.path + " " + std::string(*key), sha256(fields.dump())};
+}
+
+std::variant<jobs::Submitted, Reply> submit(const Api& api, jobs::JobSpec spec,
+                                            const std::optional<jobs::Idempotency>& idempotency) {
+  try {
+    return api.services.jobs.submit(std::move(spec), idempotency);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::Conflict) throw;
+    // Not 409: SDKs send that again.
+    return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
+  }
+}
+
+Wait wait_for(const Api& api, const jobs::Submitted& submitted,
+              std::function<Ready(const jobs::Job&)> done) {
+  Wait wait;
+  wait.poll = [&api, id = submitted.job.id, done = std::move(done),
+               waited = Stopwatch()]() -> std::optional<Ready> {
+    const jobs::Job job = api.services.jobs.get(id);
+    if (job.result) return done(job);
+    if (job.error) return error_reply(500, job.error->message, {}, job.error->code);
+    const auto longest = api.options.sync_wait.count();
+    if (waited.seconds() < static_cast<double>(longest)) return std::nullopt;
+    api.services.jobs.cancel(id, "it took too long");
+    return error_reply(504, fmt::format("{}: it was not ready after {} s", id, longest), {},
+                       "timeout");
+  };
+  wait.gone = [&api, id = submitted.job.id, others = submitted.replayed] {
+    if (!others) api.services.jobs.cancel(id, "its client went away");
+  };
+  return wait;
+}
+
+}  // namespace reel::http
