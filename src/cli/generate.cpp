@@ -216,8 +216,8 @@ int generate(const Flags& flags) {
   Metrics metrics;
   store::MemoryJobStore jobs(specs.size());
   store::FileBlobStore blobs(work.path());
-  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(generator->describe().model),
-                         metrics);
+  jobs::JobRunner runner(jobs, blobs, *generator,
+                         jobs::media_writers(generator->describe().model, false), metrics);
   for (size_t i = 0; i < specs.size(); ++i) {
     StepTimes steps;
     const auto listening = jobs.watch([&steps](const jobs::Job& job) { steps.see(job); });

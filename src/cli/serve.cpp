@@ -74,8 +74,8 @@ int serve(const Flags& flags) {
   const std::chrono::seconds ttl(s.job_ttl);
   store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), ttl);
   auto blobs = for_flag("--output-path", [&] { return store::FileBlobStore(s.output_path, ttl); });
-  jobs::JobRunner runner(jobs, blobs, *generator, jobs::media_writers(generator->describe().model),
-                         metrics);
+  jobs::JobRunner runner(jobs, blobs, *generator,
+                         jobs::media_writers(generator->describe().model, true), metrics);
   const jobs::Retention retention(jobs, blobs);
   http::Options options;
   options.host = s.host;

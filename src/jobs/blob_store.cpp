@@ -8,10 +8,12 @@ namespace reel::jobs {
 
 void remove_files(BlobStore& blobs, const std::vector<Output>& outputs) {
   for (const Output& output : outputs) {
-    try {
-      blobs.remove(output.blob);
-    } catch (const Error& error) {
-      log::warning("blob.kept", {{"file", output.blob}, {"why", error.what()}});
+    for (const std::string& name : {output.blob, output.thumbnail, output.spritesheet}) {
+      try {
+        if (!name.empty()) blobs.remove(name);
+      } catch (const Error& error) {
+        log::warning("blob.kept", {{"file", name}, {"why", error.what()}});
+      }
     }
   }
 }

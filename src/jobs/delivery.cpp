@@ -109,13 +109,27 @@ void Delivery::close_file() {
   }
   Stopwatch watch;
   writer_->finish();
+  const OutputWriter::Pictures pictures = writer_->pictures();
   writer_.reset();
   seconds_.encode += watch.seconds();
 
   watch.restart();
-  outputs_.push_back({blob_name_, part_->commit()});
+  outputs_.push_back({blob_name_, part_->commit(), {}, {}});
   part_.reset();
+  Output& output = outputs_.back();
+  output.thumbnail = keep_picture(pictures.thumbnail, "_thumbnail.webp");
+  output.spritesheet = keep_picture(pictures.spritesheet, "_spritesheet.jpg");
+  output.picture_bytes = pictures.thumbnail.size() + pictures.spritesheet.size();
   seconds_.store += watch.seconds();
+}
+
+std::string Delivery::keep_picture(const std::string& bytes, const std::string& suffix) {
+  if (bytes.empty()) return {};
+  const std::string name = blob_name_.substr(0, blob_name_.rfind('.')) + suffix;
+  const auto part = blobs_.create(name);
+  part->write(bytes);
+  part->commit();
+  return name;
 }
 
 void Delivery::settle(Result result) {

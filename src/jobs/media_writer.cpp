@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
+#include "reel/media/contact_sheet.h"
 #include "reel/media/image_codec.h"
 #include "reel/media/video_encoder.h"
 
 namespace reel::jobs {
 namespace {
 
+using media::encode_image;
+using media::ImageFormat;
 using media::Metadata;
 
 Metadata metadata(const gen::ResolvedRequest& request, int output, const std::string& model) {
@@ -19,17 +24,43 @@ Metadata metadata(const gen::ResolvedRequest& request, int output, const std::st
           {"software", "reel " REEL_VERSION}};
 }
 
+gen::Image first_of(const gen::Frames& frames) {
+  const auto begin = frames.rgb.begin();
+  return {
+      frames.width, frames.height, {begin, begin + static_cast<ptrdiff_t>(frames.frame_bytes())}};
+}
+
 class VideoWriter final : public OutputWriter {
  public:
-  VideoWriter(const BlobPart& part, const JobSpec& spec, Metadata metadata)
-      : encoder_(part.path(), {spec.quality, std::move(metadata)}) {}
+  VideoWriter(const BlobPart& part, const JobSpec& spec, Metadata metadata, bool pictures)
+      : encoder_(part.path(), {spec.quality, std::move(metadata)}), wanted_(pictures) {}
 
-  void begin(const gen::VideoFormat& format) override { encoder_.begin(format); }
-  void write(gen::Frames frames) override { encoder_.write(std::move(frames)); }
+  void begin(const gen::VideoFormat& format) override {
+    encoder_.begin(format);
+    if (wanted_) sheet_.emplace(format);
+  }
+
+  void write(gen::Frames frames) override {
+    if (sheet_) {
+      // While later frames are being decoded.
+      if (thumbnail_.empty()) thumbnail_ = encode_image(first_of(frames), ImageFormat::Webp);
+      sheet_->add(frames);
+    }
+    encoder_.write(std::move(frames));
+  }
+
   void finish() override { encoder_.finish(); }
+
+  Pictures pictures() override {
+    if (!sheet_) return {};
+    return {std::move(thumbnail_), encode_image(sheet_->picture(), ImageFormat::Jpeg)};
+  }
 
  private:
   media::VideoEncoder encoder_;
+  bool wanted_;
+  std::string thumbnail_;
+  std::optional<media::ContactSheet> sheet_;
 };
 
 /// The first frame as a picture.
@@ -40,12 +71,9 @@ class ImageWriter final : public OutputWriter {
 
   void begin(const gen::VideoFormat&) override {}
 
-  void write(gen::Frames frames) override {
-    frames.rgb.resize(frames.frame_bytes());
-    image_ = {frames.width, frames.height, std::move(frames.rgb)};
-  }
+  void write(gen::Frames frames) override { image_ = first_of(frames); }
 
-  void finish() override { part_.write(media::encode_image(image_, format_, options_)); }
+  void finish() override { part_.write(encode_image(image_, format_, options_)); }
 
  private:
   BlobPart& part_;
@@ -56,14 +84,14 @@ class ImageWriter final : public OutputWriter {
 
 }  // namespace
 
-OutputWriterFactory media_writers(std::string model) {
-  return [model = std::move(model)](BlobPart& part, const JobSpec& spec,
-                                    int output) -> std::unique_ptr<OutputWriter> {
+OutputWriterFactory media_writers(std::string model, bool pictures) {
+  return [model = std::move(model), pictures](BlobPart& part, const JobSpec& spec,
+                                              int output) -> std::unique_ptr<OutputWriter> {
     auto inside = metadata(spec.request, output, model);
     if (spec.kind == Kind::Image) {
       return std::make_unique<ImageWriter>(part, spec, std::move(inside));
     }
-    return std::make_unique<VideoWriter>(part, spec, std::move(inside));
+    return std::make_unique<VideoWriter>(part, spec, std::move(inside), pictures);
   };
 }
 

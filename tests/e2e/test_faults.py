@@ -42,7 +42,9 @@ def test_a_full_disk_fails_that_job_alone(start, small_disk):
     large = poll(server, large)
     assert large["status"] == "failed" and large["error"]["code"] == "storage_full", large
     assert poll(server, small)["status"] == "completed"
-    assert sorted(p.name for p in small_disk.iterdir()) == [".lock", f"{small['id']}.mp4"]
+    assert sorted(p.name for p in small_disk.iterdir()) == sorted(
+        [".lock"] + [small["id"] + rest for rest in
+                     (".mp4", "_thumbnail.webp", "_spritesheet.jpg")])
 
     fill(small_disk)
     reply, status = post(server, {"prompt": "a", "size": "640x480", "output_format": "png"},

@@ -17,12 +17,21 @@ std::string head_of(const Blob& blob) {
 
 TEST_F(RunnerTest, WritesRealFiles) {
   const auto video = submit(), image = submit("a square", 1, Kind::Image);
-  const auto runner = run(media_writers("wan"));
+  const auto runner = run(media_writers("wan", true));
   const Job made = finished(video);
   ASSERT_EQ(made.status, Status::Completed) << made.error->message;
   const auto mp4 = blobs_.find(made.result->outputs[0].blob);
   EXPECT_EQ(mp4->bytes, made.result->outputs[0].bytes);
   EXPECT_EQ(head_of(*mp4).substr(4, 4), "ftyp");
+
+  const Output& output = made.result->outputs[0];
+  const auto thumbnail = blobs_.find(output.thumbnail), sheet = blobs_.find(output.spritesheet);
+  ASSERT_TRUE(thumbnail && sheet);
+  EXPECT_EQ(output.picture_bytes, thumbnail->bytes + sheet->bytes);
+  EXPECT_EQ(head_of(*thumbnail).substr(8, 4), "WEBP");
+  EXPECT_EQ(head_of(*sheet).substr(0, 3), "\xff\xd8\xff");
+  remove_files(blobs_, made.result->outputs);
+  EXPECT_FALSE(blobs_.find(output.thumbnail) || blobs_.find(output.spritesheet));
 
   const Job still = finished(image);
   ASSERT_EQ(still.status, Status::Completed) << still.error->message;
@@ -31,7 +40,7 @@ TEST_F(RunnerTest, WritesRealFiles) {
 
 TEST_F(RunnerTest, GivesTheSameSeedTheSameBytes) {
   const auto first = submit(), second = submit();
-  const auto runner = run(media_writers("wan"));
+  const auto runner = run(media_writers("wan", true));
   const auto bytes = [&](const std::string& id) {
     std::ifstream file(blobs_.find(finished(id).result->outputs.at(0).blob)->path,
                        std::ios::binary);
@@ -40,6 +49,13 @@ TEST_F(RunnerTest, GivesTheSameSeedTheSameBytes) {
   const std::string made = bytes(first);
   EXPECT_FALSE(made.empty());
   EXPECT_TRUE(made == bytes(second));
+}
+
+TEST_F(RunnerTest, LeavesPicturesOutWhenTheyAreNotWanted) {
+  const auto video = submit();
+  const auto runner = run(media_writers("wan", false));
+  const Output output = finished(video).result->outputs.at(0);
+  EXPECT_TRUE(output.thumbnail.empty() && output.spritesheet.empty());
 }
 
 }  // namespace

@@ -67,10 +67,12 @@ struct JobError {
 /// The code of JobError for what was thrown.
 std::string_view job_error_code(ErrorCode code);
 
-/// One finished file, kept in the BlobStore.
+/// One finished file, kept in the BlobStore, and the pictures that go with it.
 struct Output {
   std::string blob;
   uint64_t bytes = 0;
+  std::string thumbnail{}, spritesheet{};  // blobs; "": none
+  uint64_t picture_bytes = 0;          // of both
 };
 
 struct StageSeconds {

@@ -16,6 +16,13 @@ class OutputWriter : public gen::FrameSink {
  public:
   /// After the last frame: the file is whole.
   virtual void finish() = 0;
+
+  /// Files that go with it: a thumbnail in WebP, a sprite sheet in JPEG.
+  struct Pictures {
+    std::string thumbnail, spritesheet;  // "": none
+  };
+  /// Once finished.
+  virtual Pictures pictures() { return {}; }
 };
 
 /// Makes the writer of one output into `part`, which outlives it.

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+
+#include "reel/gen/frames.h"
+
+namespace reel::media {
+
+/// Up to 16 frames of a video, evenly spaced from the first to the last, small, in rows of tiles.
+class ContactSheet {
+ public:
+  explicit ContactSheet(const gen::VideoFormat& format);
+
+  /// All frames of the video, in order.
+  void add(const gen::Frames& frames);
+
+  const gen::Image& picture() const { return picture_; }
+
+ private:
+  void place(const uint8_t* rgb);
+
+  gen::VideoFormat format_;
+  int tiles_, columns_, width_, height_;  // of a tile, pixels
+  int frames_seen_ = 0, tiles_placed_ = 0;
+  gen::Image picture_;
+};
+
+}  // namespace reel::media
