@@ -34,7 +34,6 @@ constexpr Refusal kSwitches[] = {
     {"enable_upscaling", "this server does not upscale"},
     {"profile", "this server has no profiler for requests"},
     {"profile_all_stages", "this server has no profiler for requests"},
-    {"stream", "this server sends no partial images"},
     {"return_trajectory_latents", "this server keeps no latents"},
     {"return_trajectory_decoded", "this server keeps no latents"},
 };
@@ -62,7 +61,6 @@ constexpr const char* kHarmless[] = {
     "user",
     "style",
     "moderation",
-    "partial_images",
     "background",
     "frame_interpolation_exp",
     "upscaling_scale",
@@ -185,6 +183,11 @@ Parsed<VideoRequest> parse_video_request(const json& body) {
   request.seconds = fields.number("seconds");
   request.fps = fields.integer("fps");
   request.quality = read_quality(fields, 50);
+  if (fields.truth("stream").value_or(false)) {
+    throw Error(ErrorCode::InvalidArgument,
+                "stream: a video comes whole; GET /v1/videos/{id}/events tells how it goes on",
+                "stream");
+  }
   return finished(fields, std::move(request));
 }
 
@@ -203,6 +206,9 @@ Parsed<ImageRequest> parse_image_request(const json& body) {
   if (fields.word("response_format", {"url", "b64_json"}) == "b64_json") {
     request.reply = ImageRequest::Reply::Base64;
   }
+  request.stream = fields.truth("stream").value_or(false);
+  const int partial = fields.integer("partial_images").value_or(0);
+  if (partial < 0 || partial > 3) refuse("partial_images", "0 to 3", partial);
   return finished(fields, std::move(request));
 }
 

@@ -15,12 +15,6 @@
 namespace reel::gen {
 namespace {
 
-constexpr size_t kMaxPromptBytes = size_t{1} << 20;
-constexpr int kMaxOutputs = 10;  // as OpenAI's n
-constexpr int kMaxFrames = 100'000;
-constexpr int kMaxFps = 240;
-constexpr int kMaxSteps = 1000;  // the noise levels Wan was trained on
-
 template <class T>
 [[noreturn]] void fail(const std::string& field, std::string_view expected, const T& got) {
   throw Error(ErrorCode::InvalidArgument,

@@ -39,6 +39,14 @@ void Api::note_unknown(const std::vector<std::string>& fields) {
   }
 }
 
+void add_all_routes(Router& router, Api& api) {
+  add_video_routes(router, api);
+  add_event_routes(router, api);
+  add_image_routes(router, api);
+  add_model_routes(router, api);
+  add_health_routes(router, api);
+}
+
 Reply json_reply(const nlohmann::json& body) {
   Reply reply;
   reply.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

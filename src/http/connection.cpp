@@ -106,9 +106,9 @@ bool Connection::read_body(std::string_view& bytes) {
   return body_left_ == 0;
 }
 
-void Connection::send(Outgoing outgoing, bool close, Clock::time_point now) {
+void Connection::send(Outgoing outgoing, Then then, Clock::time_point now) {
   state_ = State::Sending;
-  keep_alive_ = !close;
+  then_ = then;
   since_ = now;
   if (out_.empty()) {
     out_ = std::move(outgoing.bytes);
@@ -154,7 +154,9 @@ void Connection::sent_all(Clock::time_point now) {
   since_ = now;
   shed(out_);
   if (in_.empty()) shed(in_);
-  if (keep_alive_) {
+  if (then_ == Then::More) {
+    state_ = State::Answering;
+  } else if (then_ == Then::KeepAlive) {
     state_ = State::Reading;
   } else if (hung_up_) {
     close();

@@ -37,8 +37,11 @@ class Connection {
   /// Throws FramingFault, Error.
   std::optional<Exchange> take(Clock::time_point now);
 
-  /// The answer to what take() gave. With `close`, the last one of this connection.
-  void send(Outgoing outgoing, bool close, Clock::time_point now);
+  /// What follows the bytes of an answer: the next request, more of the answer, or nothing.
+  enum class Then { KeepAlive, More, Close };
+
+  /// The answer to what take() gave, or the next piece of it.
+  void send(Outgoing outgoing, Then then, Clock::time_point now);
 
   /// Sends what the socket takes now.
   void flush(Clock::time_point now);
@@ -49,6 +52,7 @@ class Connection {
 
   bool closed() const { return state_ == State::Closed; }
   bool hung_up() const { return hung_up_; }
+  bool answering() const { return state_ == State::Answering; }
   bool idle() const { return state_ == State::Reading && !head_ && in_.empty(); }
   const std::string& method() const { return method_; }
   bool keep_alive() const { return keep_alive_; }
@@ -82,6 +86,7 @@ class Connection {
 
   std::string method_ = "GET";  // of the request being answered
   bool keep_alive_ = false;
+  Then then_ = Then::Close;
 
   std::string out_;
   size_t out_at_ = 0;

@@ -24,6 +24,19 @@ bool is_request_id(std::string_view text) {
                      [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
 }
 
+/// W3C Trace Context: version, trace id, parent id, flags.
+bool is_traceparent(std::string_view text) {
+  constexpr std::string_view kShape = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
+  if (text.size() != kShape.size()) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool good = kShape[i] == 'h' ? is_digit(c) || (c >= 'a' && c <= 'f') : c == kShape[i];
+    if (!good) return false;
+  }
+  return text.substr(3, 32).find_first_not_of('0') != text.npos &&
+         text.substr(36, 16).find_first_not_of('0') != text.npos;
+}
+
 // "[::1]:80" as "[::1]".
 std::string host_of(std::string_view authority) {
   const size_t colon = authority.rfind(':');
@@ -54,6 +67,15 @@ Answer guarded(const Work& work) {
   }
 }
 
+std::function<void()> unthrowing(std::function<void()> work) {
+  return [work = std::move(work)] {
+    guarded([&]() -> Answer {
+      work();
+      return Reply{};
+    });
+  };
+}
+
 Reply& head_of(Ready& ready) {
   if (auto* file = std::get_if<File>(&ready)) return file->head;
   return std::get<Reply>(ready);
@@ -79,10 +101,7 @@ bool waits_for_model(std::string_view path) {
 
 Dispatcher::Dispatcher(Api& api) : api_(api), local_(is_loopback(api.options.host)) {
   own_host_ = host_of(authority_of(api.options.public_url));
-  add_video_routes(router_, api);
-  add_image_routes(router_, api);
-  add_model_routes(router_, api);
-  add_health_routes(router_, api);
+  add_all_routes(router_, api);
 }
 
 Answer Dispatcher::answer(Request& request) const {
@@ -91,11 +110,25 @@ Answer Dispatcher::answer(Request& request) const {
   call.id = asked && is_request_id(*asked) ? std::string(*asked) : random_id("req_");
   call.method = request.method;
   request.id = call.id;
+  const auto trace = request.header("traceparent");
+  if (trace && is_traceparent(*trace)) call.trace = request.trace = *trace;
   Answer answer = guarded([&] { return route(request, call); });
   if (auto* reply = std::get_if<Reply>(&answer)) {
     finish(*reply, call);
   } else if (auto* file = std::get_if<File>(&answer)) {
     finish(file->head, call);
+  } else if (auto* events = std::get_if<Events>(&answer)) {
+    finish(events->head, call);
+    events->next = [next = std::move(events->next)](bool& last) {
+      std::string text;
+      const Answer fault = guarded([&]() -> Answer {
+        text = next(last);
+        return Reply{};
+      });
+      last = last || std::get<Reply>(fault).status != 200;
+      return text;
+    };
+    events->gone = unthrowing(std::move(events->gone));
   } else {
     answer = finished_later(std::get<Wait>(std::move(answer)), std::move(call));
   }
@@ -167,12 +200,7 @@ Wait Dispatcher::finished_later(Wait wait, Call call) const {
     if (ready) finish(head_of(*ready), call);
     return ready;
   };
-  wait.gone = [gone = std::move(wait.gone)] {
-    guarded([&]() -> Answer {
-      gone();
-      return Reply{};
-    });
-  };
+  wait.gone = unthrowing(std::move(wait.gone));
   return wait;
 }
 
@@ -187,7 +215,16 @@ Reply Dispatcher::refuse(int status, const std::string& message) const {
 void Dispatcher::finish(Reply& reply, const Call& call) const {
   say_when_to_retry(reply);
   reply.headers.emplace_back("x-request-id", call.id);
+  if (!call.trace.empty()) reply.headers.emplace_back("traceparent", call.trace);
   reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  const std::string app = fmt::format("app;dur={:.1f}", call.time.milliseconds());
+  const auto timing = std::find_if(reply.headers.begin(), reply.headers.end(),
+                                   [](const auto& header) { return header.first == kTiming; });
+  if (timing == reply.headers.end()) {
+    reply.headers.emplace_back(kTiming, app);
+  } else {
+    timing->second += ", " + app;
+  }
   const std::string route = call.route.empty() ? "other" : call.route;
   Metrics& metrics = api_.services.metrics;
   metrics
@@ -202,7 +239,8 @@ void Dispatcher::finish(Reply& reply, const Call& call) const {
                               {"route", route},
                               {"status", reply.status},
                               {"ms", call.time.milliseconds()},
-                              {"request", call.id}});
+                              {"request", call.id},
+                              {"trace", call.trace}});
 }
 
 }  // namespace reel::http

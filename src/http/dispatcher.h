@@ -22,6 +22,7 @@ class Dispatcher {
  private:
   struct Call {
     std::string id;
+    std::string trace;  // traceparent, "" without a good one
     std::string route;  // its pattern
     std::string method;
     Stopwatch time;

@@ -24,6 +24,7 @@ namespace {
 constexpr uint64_t kListener = 0, kEvent = 1, kFirstConnection = 2;
 constexpr std::chrono::milliseconds kSweep{100};
 constexpr std::chrono::milliseconds kWaits{5};
+constexpr std::chrono::milliseconds kEvents{25};
 
 Descriptor checked(int fd, const char* what) {
   if (fd < 0) {
@@ -82,7 +83,7 @@ void EventLoop::run() {
     }
     for (Finished& one : finished) on_finished(std::move(one));
     finished.clear();
-    if (now_ - swept_ >= (waits_ > 0 ? kWaits : kSweep)) sweep();
+    if (now_ - swept_ >= between_sweeps()) sweep();
   }
   while (!entries_.empty()) {
     entries_.begin()->second.connection.close();
@@ -90,8 +91,13 @@ void EventLoop::run() {
   }
 }
 
+std::chrono::milliseconds EventLoop::between_sweeps() const {
+  if (waits_ > 0) return kWaits;
+  return followers_ > 0 ? kEvents : kSweep;
+}
+
 int EventLoop::timeout() const {
-  const auto left = swept_ + (waits_ > 0 ? kWaits : kSweep) - now_;
+  const auto left = swept_ + between_sweeps() - now_;
   const auto count = std::chrono::ceil<std::chrono::milliseconds>(left).count();
   return static_cast<int>(std::max<int64_t>(count, 0));
 }
@@ -170,26 +176,35 @@ void EventLoop::take_requests(uint64_t id, Entry& entry) {
 
 void EventLoop::refuse(Entry& entry, int status, const std::string& message) {
   entry.connection.send(parser_.write(entry.connection.method(), refuse_(status, message), true),
-                        true, now_);
+                        Connection::Then::Close, now_);
 }
 
 void EventLoop::on_finished(Finished finished) {
   const auto at = entries_.find(finished.connection);
   auto& wait = finished.outgoing.wait;
+  auto& events = finished.outgoing.events;
   if (at == entries_.end()) {
-    if (wait) writers_.add({finished.connection, Task::Gone{*std::move(wait)}});
+    if (wait) writers_.add({finished.connection, Task::Gone{std::move(wait->gone)}});
+    if (events) writers_.add({finished.connection, Task::Gone{std::move(events->gone)}});
     return;
   }
   Entry& entry = at->second;
+  Connection& connection = entry.connection;
   if (entry.asked) --waits_;
   entry.asked = false;
+  using Then = Connection::Then;
   if (wait) {
     ++waits_;
     entry.ask_at = now_ + wait->period;
     entry.wait = std::move(wait);
+  } else if (events) {
+    if (!entry.follows) ++followers_;
+    entry.follows = true;
+    entry.events = std::move(events);
+    connection.send(std::move(finished.outgoing), Then::More, now_);
   } else {
-    Connection& connection = entry.connection;
-    connection.send(std::move(finished.outgoing), stopping_ || !connection.keep_alive(), now_);
+    const bool close = stopping_ || entry.follows || !connection.keep_alive();
+    connection.send(std::move(finished.outgoing), close ? Then::Close : Then::KeepAlive, now_);
     take_requests(finished.connection, entry);
   }
   settle(at);
@@ -210,8 +225,12 @@ void EventLoop::sweep() {
       readers_.add({at->first, Task::Poll{*std::exchange(entry.wait, std::nullopt),
                                           connection.method(), !connection.keep_alive()}});
     }
+    if (entry.events && connection.answering() && entry.events->ready()) {
+      readers_.add({at->first, Task::Next{*std::exchange(entry.events, std::nullopt)}});
+    }
     const auto expired = connection.expired(now_);
-    if (expired == Connection::Expired::Connection || (stopping_ && connection.idle())) {
+    if (expired == Connection::Expired::Connection ||
+        (stopping_ && (connection.idle() || entry.follows))) {
       connection.close();
     } else if (expired == Connection::Expired::Request) {
       refuse(entry, 408, "the request came too slowly");
@@ -229,17 +248,19 @@ void EventLoop::settle(Entries::iterator at) {
   Entry& entry = at->second;
   Connection& connection = entry.connection;
   // To a client that waits for minutes, hanging up means that it no longer does.
-  if (entry.wait && connection.hung_up()) connection.close();
+  if ((entry.wait || entry.events) && connection.hung_up()) connection.close();
   if (!connection.closed() &&
       arm(connection.socket(), at->first, connection.interest(), connection.armed)) {
     return;
   }
   if (entry.wait) {
     --waits_;
-    writers_.add({at->first, Task::Gone{*std::move(entry.wait)}});
+    writers_.add({at->first, Task::Gone{std::move(entry.wait->gone)}});
   } else if (entry.asked) {
     --waits_;
   }
+  if (entry.events) writers_.add({at->first, Task::Gone{std::move(entry.events->gone)}});
+  if (entry.follows) --followers_;
   entries_.erase(at);
   connections_(entries_.size());
 }

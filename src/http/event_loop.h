@@ -46,11 +46,14 @@ class EventLoop {
     Connection connection;
     std::optional<Wait> wait;  // at rest; a worker has it while it is being asked
     bool asked = false;
+    std::optional<Events> events{};  // as `wait`
+    bool follows = false;            // it has or had events: they end with the connection
     Clock::time_point ask_at{};
   };
   using Entries = std::unordered_map<uint64_t, Entry>;
 
   void run();
+  std::chrono::milliseconds between_sweeps() const;
   int timeout() const;
   void accept_all();
   void on_event(uint64_t id, uint32_t events);
@@ -72,7 +75,7 @@ class EventLoop {
   Parser parser_;           // of the loop's own replies
   Entries entries_;
   uint64_t next_id_;
-  size_t waits_ = 0;
+  size_t waits_ = 0, followers_ = 0;
   Clock::time_point now_, swept_;
   Clock::time_point stop_at_ = Clock::time_point::max();
 

@@ -21,7 +21,8 @@ Answer health(const Api& api) {
 }  // namespace
 
 void add_health_routes(Router& router, const Api& api) {
-  for (const char* path : {"/liveness", "/livez", "/healthz", "/health/live", "/v1/health/live"}) {
+  for (const char* path :
+       {"/liveness", "/livez", "/healthz", "/ping", "/health/live", "/v1/health/live"}) {
     router.add("GET", path, [](Request&) -> Answer { return json_reply({{"status", "ok"}}); });
   }
   for (const char* path : {"/health", "/health_generate"}) {

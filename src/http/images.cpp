@@ -1,5 +1,9 @@
+#include <fmt/format.h>
+
 #include "api.h"
 #include "content.h"
+#include "error_reply.h"
+#include "follow.h"
 #include "form.h"
 #include "job_json.h"
 #include "reel/gen/request_json.h"
@@ -9,6 +13,42 @@ namespace reel::http {
 namespace {
 
 using nlohmann::json;
+
+/// The images of an ended job, or why there are none, as the events that OpenAI's SDKs read.
+std::string ending(const jobs::Job& job, const Api& api, const std::string& base_url) {
+  if (job.error) {
+    return sse("error", error_reply(500, job.error->message, {}, job.error->code).body);
+  }
+  constexpr const char* kType = "image_generation.completed";
+  const json images = images_json(job, true, api, base_url);
+  std::string text;
+  for (const json& image : images["data"]) {
+    json event = {{"type", kType},
+                  {"b64_json", image["b64_json"]},
+                  {"created_at", images["created"]},
+                  {"size", images["size"]},
+                  {"quality", "auto"},
+                  {"background", "opaque"},
+                  {"output_format", images["output_format"]}};
+    event["usage"] = {{"input_tokens", 0},
+                      {"output_tokens", 0},
+                      {"total_tokens", 0},
+                      {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}}};
+    text += sse(kType, json_reply(event).body);
+  }
+  return text;
+}
+
+/// Only whole images: there is nothing to show before.
+Events stream(const Request& request, const Api& api, const jobs::Submitted& submitted) {
+  const std::string id = submitted.job.id;
+  Events events =
+      follow(api, id, 0, [&api, base_url = api.base_url(request)](const EventFeed::Event& event) {
+        return jobs::is_final(event.job.status) ? ending(event.job, api, base_url) : std::string();
+      });
+  events.gone = gone_of(api, submitted);
+  return events;
+}
 
 Answer generate(Request& request, Api& api) {
   api.require_open();
@@ -21,13 +61,23 @@ Answer generate(Request& request, Api& api) {
   spec.request = api.services.generator.check(parsed.request.still);
   spec.quality = parsed.request.still.quality.value_or(75);
   spec.image_format = parsed.request.format;
+  const bool streams = parsed.request.stream;
   const bool base64 = parsed.request.reply == gen::ImageRequest::Reply::Base64;
-  auto submitted = submit(api, std::move(spec), idempotency_of(request, fields));
+  auto submitted = submit(request, api, std::move(spec), fields);
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
+  if (streams) return stream(request, api, std::get<jobs::Submitted>(submitted));
   return wait_for(api, std::get<jobs::Submitted>(submitted),
                   [&api, base64, base_url = api.base_url(request)](const jobs::Job& job) -> Ready {
                     return json_reply(images_json(job, base64, api, base_url));
                   });
+}
+
+Answer edit(const Api& api) {
+  const gen::Description& model = api.services.generator.describe();
+  return error_reply(
+      400,
+      fmt::format("image: expected none, got one: {} makes pictures from text alone", model.model),
+      "image");
 }
 
 Answer content(const Request& request, const Api& api) {
@@ -44,6 +94,7 @@ Answer content(const Request& request, const Api& api) {
 void add_image_routes(Router& router, Api& api) {
   router.add("POST", "/v1/images/generations",
              [&api](Request& request) { return generate(request, api); });
+  router.add("POST", "/v1/images/edits", [&api](Request&) { return edit(api); });
   router.add("GET", "/v1/images/{id}/content",
              [&api](Request& request) { return content(request, api); });
 }

@@ -41,27 +41,6 @@ json path_of(const jobs::Output& output, const Api& api) {
   return blob ? json(std::filesystem::absolute(blob->path).string()) : json();
 }
 
-void add_progress(json& video, const jobs::Job& job) {
-  const bool working = job.status == jobs::Status::InProgress;
-  video["progress"] = job.status == jobs::Status::Completed ? 100 : job.progress.percent;
-  video["queue_position"] = or_null(job.queue_position);
-  video["stage"] = working ? json(gen::name(job.progress.stage)) : json();
-  video["step"] = working ? json(job.progress.step) : json();
-  video["total_steps"] = working ? json(job.progress.steps) : json();
-  video["eta_seconds"] = jobs::is_final(job.status) ? json() : or_null(job.progress.eta_seconds);
-}
-
-void add_result(json& video, const jobs::Job& job, const Api& api, const std::string& base_url) {
-  video["completed_at"] = or_null(job.completed_at);
-  video["url"] = fmt::format("{}/v1/videos/{}/content", base_url, job.id);
-  video["inference_time_s"] = job.result->inference_time_s;
-  video["peak_memory_mb"] = or_null(job.result->peak_memory_mb);
-  json paths = json::array();
-  for (const jobs::Output& output : job.result->outputs) paths.push_back(path_of(output, api));
-  if (!paths.empty()) video["file_path"] = paths[0];
-  video["file_paths"] = std::move(paths);
-}
-
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::string bytes{std::istreambuf_iterator<char>(in), {}};
@@ -71,14 +50,42 @@ std::string read_file(const std::filesystem::path& path) {
 
 }  // namespace
 
+json state_json(const jobs::Job& job, const Api& api, const std::string& base_url) {
+  const jobs::JobProgress& progress = job.progress;
+  const bool working = job.status == jobs::Status::InProgress;
+  const bool completed = job.result.has_value();
+  json state = {
+      {"id", job.id},
+      {"object", jobs::name(job.spec->kind)},
+      {"model", model_of(job, api)},
+      {"status", wire_status(job.status)},
+      {"created_at", job.created_at},
+      {"expires_at", or_null(job.expires_at)},
+      {"progress", completed ? 100 : progress.percent},
+      {"queue_position", or_null(job.queue_position)},
+      {"stage", working ? json(gen::name(progress.stage)) : json()},
+      {"step", working ? json(progress.step) : json()},
+      {"total_steps", working ? json(progress.steps) : json()},
+      {"eta_seconds", jobs::is_final(job.status) ? json() : or_null(progress.eta_seconds)},
+      {"completed_at", completed ? or_null(job.completed_at) : json()},
+      {"url", nullptr},
+      {"inference_time_s", nullptr},
+      {"peak_memory_mb", nullptr},
+      {"error", nullptr}};
+  if (completed) {
+    state["url"] =
+        fmt::format("{}/v1/{}s/{}/content", base_url, jobs::name(job.spec->kind), job.id);
+    state["inference_time_s"] = job.result->inference_time_s;
+    state["peak_memory_mb"] = or_null(job.result->peak_memory_mb);
+  }
+  if (job.error) state["error"] = {{"code", job.error->code}, {"message", job.error->message}};
+  return state;
+}
+
 json video_json(const jobs::Job& job, const Api& api, const std::string& base_url) {
   const gen::ResolvedRequest& request = job.spec->request;
-  json video = {{"id", job.id},
-                {"object", "video"},
-                {"model", model_of(job, api)},
-                {"status", wire_status(job.status)},
-                {"created_at", job.created_at},
-                {"prompt", request.prompt},
+  json video = state_json(job, api, base_url);
+  video.update({{"prompt", request.prompt},
                 {"size", size_of(request)},
                 {"seconds", std::to_string(std::lround(request.seconds()))},
                 {"fps", request.fps},
@@ -87,15 +94,15 @@ json video_json(const jobs::Job& job, const Api& api, const std::string& base_ur
                 {"seed", request.num_outputs() == 1 ? json(request.seeds[0]) : json(request.seeds)},
                 {"quality", "standard"},
                 {"remixed_from_video_id", or_null(job.spec->remixed_from)},
-                {"expires_at", or_null(job.expires_at)},
-                {"error", nullptr}};
-  for (const char* key : {"url", "completed_at", "file_path", "file_paths", "peak_memory_mb",
-                          "inference_time_s", "action"}) {
-    video[key] = nullptr;
+                {"file_path", nullptr},
+                {"file_paths", nullptr},
+                {"action", nullptr}});
+  if (job.result) {
+    json paths = json::array();
+    for (const jobs::Output& output : job.result->outputs) paths.push_back(path_of(output, api));
+    if (!paths.empty()) video["file_path"] = paths[0];
+    video["file_paths"] = std::move(paths);
   }
-  add_progress(video, job);
-  if (job.result) add_result(video, job, api, base_url);
-  if (job.error) video["error"] = {{"code", job.error->code}, {"message", job.error->message}};
   return video;
 }
 

@@ -8,6 +8,9 @@
 
 namespace reel::http {
 
+/// What of a job changes, be it a video or images: the part of its object that events carry.
+nlohmann::json state_json(const jobs::Job& job, const Api& api, const std::string& base_url);
+
 /// The video object: every key of SGLang's and OpenAI's, null where there is nothing to say.
 /// `base_url` begins its `url`.
 nlohmann::json video_json(const jobs::Job& job, const Api& api, const std::string& base_url);

@@ -23,6 +23,7 @@ struct Request {
   Headers headers;
   Body body;
   std::string id;                 // x-request-id
+  std::string trace;              // traceparent, "" without a good one
   std::string peer;               // address
   std::vector<std::string> args;  // what stood for {…} in the route
 
@@ -35,6 +36,8 @@ struct Request {
     return std::string(found == query.end() ? otherwise : found->second);
   }
 };
+
+inline constexpr std::string_view kTiming = "Server-Timing";
 
 struct Reply {
   int status = 200;
@@ -64,7 +67,19 @@ struct Wait {
   std::chrono::milliseconds period{10};
 };
 
-using Answer = std::variant<Reply, File, Wait>;
+/// An answer that goes on: server-sent events, until the connection ends. Nothing waits in a thread
+/// for the next one. All functions are there, and throw nothing when the event loop has them.
+struct Events {
+  Reply head;  // its body is empty
+  /// Whether `next` has something to say. On the event loop's thread: quick.
+  std::function<bool()> ready;
+  /// What is to be sent now, on a worker; sets `last` if nothing follows.
+  std::function<std::string(bool& last)> next;
+  /// As Wait's.
+  std::function<void()> gone;
+};
+
+using Answer = std::variant<Reply, File, Wait, Events>;
 
 inline Answer to_answer(Ready ready) {
   return std::visit([](auto& one) -> Answer { return std::move(one); }, ready);

@@ -2,6 +2,7 @@
 
 #include "api.h"
 #include "error_reply.h"
+#include "openapi.h"
 #include "reel/base/clock.h"
 
 namespace reel::http {
@@ -36,6 +37,18 @@ json model_info(const gen::Description& model) {
           {"is_image_gen", false}};
 }
 
+json stats(const Api& api, const Stopwatch& up) {
+  const auto counts = [&](jobs::Kind kind) -> json {
+    const jobs::Counts all = api.services.jobs.counts(kind);
+    return {{"queued", all.queued}, {"in_progress", all.in_progress}};
+  };
+  return {{"status", "ok"},
+          {"model_path", api.services.generator.describe().model_path},
+          {"uptime_s", up.seconds()},
+          {"jobs", {{"video", counts(jobs::Kind::Video)}, {"image", counts(jobs::Kind::Image)}}},
+          {"disagg", {{"role", "monolithic"}, {"message", "not in disagg mode"}}}};
+}
+
 }  // namespace
 
 void add_model_routes(Router& router, const Api& api) {
@@ -66,6 +79,15 @@ void add_model_routes(Router& router, const Api& api) {
       return json_reply({{"name", "reel"}, {"version", REEL_VERSION}, {"model", model.model}});
     });
   }
+  router.add("GET", "/v1/capabilities",
+             [&model](Request&) -> Answer { return json_reply(capabilities_json(model)); });
+  router.add("GET", "/stats",
+             [&api, up = Stopwatch()](Request&) -> Answer { return json_reply(stats(api, up)); });
+  router.add("GET", "/openapi.json", [](Request&) -> Answer {
+    Reply reply;
+    reply.body = kOpenApi;
+    return reply;
+  });
   router.add("GET", "/version", [](Request&) -> Answer {
     return json_reply({{"version", REEL_VERSION}});
   });

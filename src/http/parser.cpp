@@ -81,6 +81,14 @@ Outgoing Parser::answer(Exchange exchange, const Handler& handler) {
       fill(std::move(*reply), response);
     } else if (auto* file = std::get_if<File>(&answer)) {
       outgoing.file = filled(std::move(*file), request.method, response);
+    } else if (auto* events = std::get_if<Events>(&answer)) {
+      fill(events->head, response);
+      // Told nothing of a length, it writes none: the connection's end is the stream's.
+      response.set_content_provider(events->head.content_type,
+                                    [](size_t, httplib::DataSink&) { return false; });
+      if (request.method == "HEAD") return;
+      response.set_header("Connection", "close");
+      outgoing.events = std::move(*events);
     } else {
       outgoing.wait = std::get<Wait>(std::move(answer));
       response.status = 200;

@@ -19,7 +19,8 @@ struct Exchange {
 struct Outgoing {
   std::string bytes;  // head and body, or the head of `file`
   std::optional<File> file;
-  std::optional<Wait> wait;  // then there are no bytes yet
+  std::optional<Wait> wait;      // then there are no bytes yet
+  std::optional<Events> events;  // what follows the bytes
 };
 
 /// cpp-httplib between our event loop and our handlers: it parses a framed request's head and

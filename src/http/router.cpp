@@ -44,6 +44,12 @@ void Router::add(std::string method, std::string pattern, Route route) {
       {std::move(method), std::move(pattern), std::move(segments), std::move(route)});
 }
 
+std::vector<std::pair<std::string, std::string>> Router::routes() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const Entry& entry : entries_) all.emplace_back(entry.method, entry.pattern);
+  return all;
+}
+
 Router::Match Router::match(std::string_view method, std::string_view path) const {
   if (!path.starts_with('/')) return {};
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);

@@ -18,6 +18,9 @@ class Router {
   /// rest; what stood there is in Request::args.
   void add(std::string method, std::string pattern, Route route);
 
+  /// Method and pattern of each.
+  std::vector<std::pair<std::string, std::string>> routes() const;
+
   struct Match {
     const Route* route = nullptr;  // none: no such path, or not with this method
     std::string_view pattern;      // "" if no pattern fits: the label of metrics

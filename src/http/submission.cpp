@@ -8,6 +8,7 @@
 #include "error_reply.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
+#include "reel/base/log.h"
 
 namespace reel::http {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kKey = 255;  // bytes
-
-}  // namespace
 
 std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
   const auto key = request.header("idempotency-key");
@@ -26,15 +25,28 @@ std::optional<jobs::Idempotency> idempotency_of(const Request& request, const js
   return jobs::Idempotency{request.path + " " + std::string(*key), sha256(fields.dump())};
 }
 
-std::variant<jobs::Submitted, Reply> submit(const Api& api, jobs::JobSpec spec,
-                                            const std::optional<jobs::Idempotency>& idempotency) {
+}  // namespace
+
+std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
+                                            jobs::JobSpec spec, const json& fields) {
   try {
-    return api.services.jobs.submit(std::move(spec), idempotency);
+    auto submitted = api.services.jobs.submit(std::move(spec), idempotency_of(request, fields));
+    log::info("job.submitted", {{"job", submitted.job.id},
+                                {"request", request.id},
+                                {"trace", request.trace},
+                                {"replayed", submitted.replayed}});
+    return submitted;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Conflict) throw;
     // Not 409: SDKs send that again.
     return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
   }
+}
+
+std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted) {
+  return [&api, id = submitted.job.id, others = submitted.replayed] {
+    if (!others) api.services.jobs.cancel(id, "its client went away");
+  };
 }
 
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
@@ -51,9 +63,7 @@ Wait wait_for(const Api& api, const jobs::Submitted& submitted,
     return error_reply(504, fmt::format("{}: it was not ready after {} s", id, longest), {},
                        "timeout");
   };
-  wait.gone = [&api, id = submitted.job.id, others = submitted.replayed] {
-    if (!others) api.services.jobs.cancel(id, "its client went away");
-  };
+  wait.gone = gone_of(api, submitted);
   return wait;
 }
 

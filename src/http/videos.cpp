@@ -17,11 +17,19 @@ namespace {
 
 using nlohmann::json;
 
+/// Where a completed job's time went, in milliseconds.
+std::string timing_of(const jobs::Job& job) {
+  const jobs::StageSeconds& stages = job.result->stages;
+  return fmt::format("text_encode;dur={:.1f}, denoise;dur={:.1f}, vae_decode;dur={:.1f}",
+                     stages.text_encode * 1e3, stages.denoise * 1e3, stages.vae_decode * 1e3);
+}
+
 Reply video_reply(const Request& request, const Api& api, const jobs::Job& job) {
   Reply reply = json_reply(video_json(job, api, api.base_url(request)));
   if (!jobs::is_final(job.status)) {
     reply.headers.emplace_back("openai-poll-after-ms", std::to_string(poll_after_ms(job)));
   }
+  if (job.result) reply.headers.emplace_back(kTiming, timing_of(job));
   return reply;
 }
 
@@ -36,7 +44,7 @@ std::variant<jobs::Submitted, Reply> submit_video(const Request& request, Api& a
   if (spec.remixed_from) parsed.request = gen::remixed(parsed.request, spec.request);
   spec.request = api.services.generator.check(parsed.request);
   spec.quality = parsed.request.quality.value_or(spec.quality);
-  return submit(api, std::move(spec), idempotency_of(request, fields));
+  return submit(request, api, std::move(spec), fields);
 }
 
 Reply created(const Request& request, const Api& api,
@@ -66,6 +74,7 @@ Answer create_and_wait(const Request& request, Api& api) {
         content_reply(plain, api.services.blobs, job, output_of(job, "").blob, "video/mp4");
     auto& headers = std::get<File>(ready).head.headers;
     headers.emplace_back("X-Video-Id", job.id);
+    headers.emplace_back(kTiming, timing_of(job));
     headers.emplace_back("X-Inference-Time-S", fmt::format("{:.3f}", job.result->inference_time_s));
     if (const auto peak = job.result->peak_memory_mb) {
       headers.emplace_back("X-Peak-Memory-MB", fmt::format("{:.0f}", *peak));
@@ -101,8 +110,19 @@ Answer list(const Request& request, const Api& api) {
 Answer content(const Request& request, const Api& api) {
   const jobs::Job job = find_job(api, jobs::Kind::Video, request.args[0]);
   if (!job.result) return not_ready(job);
-  return to_answer(content_reply(request, api.services.blobs, job,
-                                 output_of(job, request.param("variant")).blob, "video/mp4"));
+  const std::string variant = request.param("variant");
+  std::string name, type;
+  if (variant == "thumbnail") {
+    name = output_of(job, "").thumbnail;
+    type = "image/webp";
+  } else if (variant == "spritesheet") {
+    name = output_of(job, "").spritesheet;
+    type = "image/jpeg";
+  } else {
+    name = output_of(job, variant).blob;
+    type = "video/mp4";
+  }
+  return to_answer(content_reply(request, api.services.blobs, job, name, type));
 }
 
 Answer remove(const Request& request, const Api& api) {

@@ -10,8 +10,15 @@ std::optional<Outgoing> carry_out(Task task, Parser& parser, const Handler& hand
     return parser.answer(std::move(*exchange), handler);
   }
   if (auto* gone = std::get_if<Task::Gone>(&task.work)) {
-    gone->wait.gone();
+    gone->gone();
     return std::nullopt;
+  }
+  if (auto* next = std::get_if<Task::Next>(&task.work)) {
+    Outgoing outgoing;
+    bool last = false;
+    outgoing.bytes = next->events.next(last);
+    if (!last) outgoing.events = std::move(next->events);
+    return outgoing;
   }
   auto& [wait, method, close] = std::get<Task::Poll>(task.work);
   if (auto ready = wait.poll()) return parser.write(method, *std::move(ready), close);

@@ -14,18 +14,22 @@
 
 namespace reel::http {
 
-/// Work that needs a thread: a request to answer, a wait to ask, or one whose client has gone.
+/// Work that needs a thread: a request to answer, a wait to ask, events to put
+/// into bytes, or a client that has gone.
 struct Task {
   struct Poll {
     Wait wait;
     std::string method;
     bool close = false;
   };
+  struct Next {
+    Events events;
+  };
   struct Gone {
-    Wait wait;
+    std::function<void()> gone;
   };
   uint64_t connection = 0;
-  std::variant<Exchange, Poll, Gone> work;
+  std::variant<Exchange, Poll, Next, Gone> work;
 };
 
 struct Finished {

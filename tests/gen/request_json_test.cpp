@@ -265,11 +265,18 @@ TEST(ParseImage, DefaultsToJpegByUrl) {
   EXPECT_EQ(request.still.quality, 75);
 }
 
+TEST(ParseImage, MayStream) {
+  EXPECT_FALSE(parse_image_request({{"prompt", "x"}}).request.stream);
+  EXPECT_TRUE(parse_image_request({{"prompt", "x"}, {"stream", "true"}, {"partial_images", 3}})
+                  .request.stream);
+}
+
 TEST(ParseImage, JudgesItsOwnFields) {
   for (const auto& [field, value] : {std::pair{"output_format", "gif"},
                                      {"response_format", "file"},
                                      {"background", "transparent"},
-                                     {"stream", "true"}}) {
+                                     {"stream", "perhaps"},
+                                     {"partial_images", "4"}}) {
     try {
       parse_image_request({{"prompt", "x"}, {field, value}});
       ADD_FAILURE() << field;

@@ -89,6 +89,17 @@ class Client {
     return response;
   }
 
+  /// What comes until `mark` has come, or without one until the server closes.
+  std::string read_until(std::string_view mark = {}) {
+    while ((mark.empty() || in_.find(mark) == std::string::npos) && more(10'000)) {
+    }
+    const size_t at = mark.empty() ? std::string::npos : in_.find(mark);
+    const size_t end = at == std::string::npos ? in_.size() : at + mark.size();
+    std::string text = in_.substr(0, end);
+    in_.erase(0, end);
+    return text;
+  }
+
   Response ask(std::string_view method, std::string_view target, std::string_view headers = {},
                std::string_view body = {}) {
     std::string text = std::string(method) + " " + std::string(target) +

@@ -78,6 +78,17 @@ TEST_F(Images, RefuseWhatIsWrong) {
   expect_error(one.get("/v1/images/generations"), 405, "method_not_allowed");
 }
 
+TEST_F(Images, AreNotEdited) {
+  start();
+  auto one = client();
+  const std::string body =
+      "--b\r\nContent-Disposition: form-data; name=\"image\"; "
+      "filename=\"a.png\"\r\n\r\nx\r\n--b--\r\n";
+  expect_error(one.ask("POST", "/v1/images/edits",
+                       "Content-Type: multipart/form-data; boundary=b\r\n", body),
+               400, "invalid_request", "image");
+}
+
 TEST_F(Images, FailWithTheirJob) {
   start({.fail_step = 1});
   auto one = client();
@@ -105,6 +116,54 @@ TEST_F(Images, GiveUpInTime) {
   expect_error(one.post_json("/v1/images/generations", {{"prompt", "a"}, {"size", "64x48"}}), 504,
                "timeout");
   EXPECT_EQ(jobs_->counts(jobs::Kind::Image).in_progress, 0u);
+}
+
+TEST_F(Images, StreamWhenAsked) {
+  start();
+  auto one = client();
+  const std::string body = R"({"prompt":"a","n":2,"size":"64x48","stream":true})";
+  one.send("POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body);
+  EXPECT_EQ(one.read(true).headers.at("content-type"), "text/event-stream");
+  const std::string text = one.read_until();
+  const std::string mark = "event: image_generation.completed\ndata: ";
+  size_t images = 0;
+  for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+    const size_t from = at + mark.size();
+    const json image = json::parse(text.substr(from, text.find('\n', from) - from));
+    EXPECT_EQ(image["type"], "image_generation.completed");
+    EXPECT_EQ(image["b64_json"].get<std::string>().size(), size_t{64} * 48 * 3 / 3 * 4);
+    EXPECT_EQ(image["size"], "64x48");
+    ++images;
+  }
+  EXPECT_EQ(images, 2u);
+  expect_error(
+      client().post_json("/v1/images/generations", {{"prompt", "a"}, {"partial_images", 4}}), 400,
+      "invalid_request", "partial_images");
+}
+
+TEST_F(Images, StreamTheirFailure) {
+  start({.fail_step = 1});
+  auto one = client();
+  const std::string body = R"({"prompt":"a","stream":true})";
+  one.send("POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body);
+  one.read(true);
+  const std::string text = one.read_until();
+  EXPECT_NE(text.find("event: error\ndata: {"), std::string::npos) << text;
+  EXPECT_NE(text.find("generation_failed"), std::string::npos) << text;
+}
+
+TEST_F(Images, StopWhenTheStreamsClientGoes) {
+  start({.step_ms = 50, .steps = 500});
+  {
+    auto one = client();
+    one.send(
+        "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 28\r\n\r\n"
+        R"({"prompt":"a","stream":true})");
+    EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).in_progress == 1; }));
+  }
+  EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).in_progress == 0; }));
 }
 
 TEST_F(Images, ManyWaitWithTwoThreads) {

@@ -1,4 +1,8 @@
+#include <set>
+
+#include "api.h"
 #include "server_fixture.h"
+#include "text.h"
 
 namespace reel::http {
 namespace {
@@ -11,8 +15,9 @@ TEST_F(Service, TellsWhatItServes) {
   start();
   auto one = client();
   for (const char* path :
-       {"/", "/v1", "/health", "/health_generate", "/liveness", "/livez", "/healthz", "/readyz",
-        "/health/live", "/health/ready", "/v1/health/live", "/v1/health/ready", "/version"}) {
+       {"/", "/v1", "/health", "/health_generate", "/liveness", "/livez", "/healthz", "/ping",
+        "/readyz", "/stats", "/v1/capabilities", "/openapi.json", "/health/live", "/health/ready",
+        "/v1/health/live", "/v1/health/ready", "/version"}) {
     EXPECT_EQ(one.get(path).status, 200) << path;
     EXPECT_EQ(one.ask("HEAD", path).status, 200) << path;
   }
@@ -26,6 +31,85 @@ TEST_F(Service, TellsWhatItServes) {
   EXPECT_EQ(one.get("/v1/model_info").json()["model_path"], generator_->describe().model_path);
   EXPECT_EQ(one.get("/model_info").json()["model_type"], "diffusion");
   EXPECT_EQ(one.get("/server_info").json()["served_model_name"], id);
+}
+
+TEST_F(Service, TellsWhatTheModelCanDo) {
+  start({.steps = 6, .frames = 9, .width = 96, .size_multiple = 8});
+  auto one = client();
+  const json can = one.get("/v1/capabilities").json();
+  EXPECT_EQ(can["model"], "fake");
+  EXPECT_EQ(can["sizes"], json({"96x48"}));
+  EXPECT_EQ(can["defaults"]["size"], "96x48");
+  EXPECT_EQ(can["defaults"]["num_frames"], 9);
+  EXPECT_EQ(can["defaults"]["num_inference_steps"], 6);
+  EXPECT_EQ(can["limits"]["size_multiple"], 8);
+  const auto create = [&](const char* field, const json& value) {
+    return one.post_json("/v1/videos", {{"prompt", "a"}, {field, value}, {"num_frames", 1}}).status;
+  };
+  for (const auto& [limit, field] : {std::pair{"max_fps", "fps"},
+                                     {"max_inference_steps", "num_inference_steps"},
+                                     {"max_outputs", "n"}}) {
+    const int most = can["limits"][limit];
+    EXPECT_EQ(create(field, most), 200) << limit;
+    EXPECT_EQ(create(field, most + 1), 400) << limit;
+  }
+}
+
+TEST_F(Service, CountsJobs) {
+  start({.step_ms = 1000, .steps = 100});
+  auto one = client();
+  for (int i = 0; i < 3; ++i) one.post_json("/v1/videos", {{"prompt", "a"}});
+  EXPECT_TRUE(soon([&] {
+    return one.get("/stats").json()["jobs"]["video"] == json({{"queued", 2}, {"in_progress", 1}});
+  }));
+}
+
+TEST_F(Service, DescribesEveryRoute) {
+  start();
+  auto one = client();
+  const json document = one.get("/openapi.json").json();
+  EXPECT_EQ(document["openapi"], "3.1.0");
+  std::set<std::string> described;
+  for (const auto& [path, item] : document["paths"].items()) {
+    for (const char* method : {"get", "post", "delete"}) {
+      if (item.contains(method)) described.insert(method + path);
+    }
+  }
+  Metrics metrics;
+  Api api({}, {*jobs_, *blobs_, *generator_, metrics});
+  Router router;
+  add_all_routes(router, api);
+  std::set<std::string> routed;
+  for (const auto& [method, pattern] : router.routes()) {
+    std::string path = to_lower(method) + pattern;
+    if (const size_t rest = path.find("*}"); rest != std::string::npos) path.erase(rest, 1);
+    routed.insert(path);
+  }
+  EXPECT_EQ(described, routed);
+}
+
+TEST_F(Service, PassesTheTraceOn) {
+  start();
+  auto one = client();
+  const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  EXPECT_EQ(one.get("/health", "traceparent: " + trace + "\r\n").headers.at("traceparent"), trace);
+  for (const std::string& bad :
+       {trace + "0", trace.substr(1), "00-" + std::string(32, '0') + trace.substr(35),
+        trace.substr(0, 36) + std::string(16, '0') + "-01", std::string("ff") + trace.substr(2)}) {
+    EXPECT_FALSE(one.get("/health", "traceparent: " + bad + "\r\n").headers.contains("traceparent"))
+        << bad;
+  }
+}
+
+TEST_F(Service, TellsItsTimes) {
+  start();
+  auto one = client();
+  EXPECT_TRUE(one.get("/health").headers.at("server-timing").starts_with("app;dur="));
+  const std::string path = "/v1/videos/" + finished_video(one)["id"].get<std::string>();
+  const std::string times = one.get(path).headers.at("server-timing");
+  for (const char* part : {"text_encode;dur=", "denoise;dur=", "vae_decode;dur=", "app;dur="}) {
+    EXPECT_NE(times.find(part), std::string::npos) << times;
+  }
 }
 
 TEST_F(Service, ExposesMetrics) {

@@ -157,7 +157,15 @@ TEST_F(Videos, ServesContentWholeAndInRanges) {
 
   EXPECT_EQ(one.get(path + "?variant=video").status, 200);
   EXPECT_EQ(one.get(path + "?variant=0").status, 200);
-  for (const char* variant : {"1", "-1", "x", "thumbnail", "0x0", "99999999999999999999999"}) {
+  const auto thumbnail = one.get(path + "?variant=thumbnail");
+  EXPECT_EQ(thumbnail.headers.at("content-type"), "image/webp");
+  EXPECT_EQ(thumbnail.body, "a thumbnail");
+  EXPECT_NE(thumbnail.headers.at("etag"), tag);
+  const auto sheet = one.get(path + "?variant=spritesheet", "Range: bytes=2-7\r\n");
+  EXPECT_EQ(sheet.status, 206);
+  EXPECT_EQ(sheet.headers.at("content-type"), "image/jpeg");
+  EXPECT_EQ(sheet.body, "sprite");
+  for (const char* variant : {"1", "-1", "x", "Thumbnail", "0x0", "99999999999999999999999"}) {
     expect_error(one.get(path + "?variant=" + variant), 404, "not_found", "variant");
   }
 }
@@ -308,6 +316,9 @@ TEST_F(Videos, DeleteForgetsJobAndFile) {
   EXPECT_EQ(gone.json()["deleted"], true);
   EXPECT_EQ(gone.json()["id"], video["id"]);
   EXPECT_EQ(gone.json()["status"], "deleted");
+  for (const auto& left : std::filesystem::directory_iterator(folder_)) {
+    EXPECT_EQ(left.path().filename(), ".lock");
+  }
   EXPECT_FALSE(std::filesystem::exists(video["file_path"].get<std::string>()));
   expect_error(one.get(path), 404, "not_found", "id");
   expect_error(one.ask("DELETE", path), 404, "not_found", "id");

@@ -13,6 +13,7 @@ struct ImageRequest {
   VideoRequest still;
   ImageFormat format = ImageFormat::Jpeg;
   Reply reply = Reply::Url;
+  bool stream = false;  // the reply is events, one an image
 };
 
 }  // namespace reel::gen

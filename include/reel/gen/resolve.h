@@ -5,6 +5,13 @@
 
 namespace reel::gen {
 
+// Limits that no model moves.
+inline constexpr size_t kMaxPromptBytes = size_t{1} << 20;
+inline constexpr int kMaxOutputs = 10;  // as OpenAI's n
+inline constexpr int kMaxFrames = 100'000;
+inline constexpr int kMaxFps = 240;
+inline constexpr int kMaxSteps = 1000;  // the noise levels Wan was trained on
+
 /// Decides what `request` leaves open, from the model's defaults, and checks the rest against the
 /// model's limits. Random seeds are drawn here.
 ///

@@ -1,0 +1,49 @@
+#include <utility>
+
+#include "api.h"
+#include "error_reply.h"
+#include "follow.h"
+#include "job_json.h"
+
+namespace reel::http {
+namespace {
+
+std::optional<uint64_t> last_seen(const Request& request, const Api& api) {
+  return api.events.number_of(request.header("last-event-id").value_or(""));
+}
+
+/// Tells of jobs' states, in events that are called as they are.
+auto states(const Request& request, const Api& api) {
+  return [&api, base_url = api.base_url(request)](const EventFeed::Event& event) {
+    auto data = state_json(event.job, api, base_url);
+    data["type"] = event.type;
+    return sse(event.type, json_reply(data).body, api.events.name_of(event.number));
+  };
+}
+
+Answer one_job(const Request& request, const Api& api) {
+  const jobs::Job job = find_job(api, jobs::Kind::Video, request.args[0]);
+  const auto seen = last_seen(request, api);
+  uint64_t at = seen.value_or(0);
+  if (seen && jobs::is_final(job.status) && !api.events.next(at, job.id)) {
+    Reply reply;
+    reply.status = 204;  // a browser would come back for ever
+    return reply;
+  }
+  return follow(api, job.id, seen.value_or(0), states(request, api));
+}
+
+Answer all_jobs(const Request& request, const Api& api) {
+  return follow(api, "", last_seen(request, api).value_or(api.events.newest()),
+                states(request, api));
+}
+
+}  // namespace
+
+void add_event_routes(Router& router, const Api& api) {
+  router.add("GET", "/v1/videos/{id}/events",
+             [&api](Request& request) { return one_job(request, api); });
+  router.add("GET", "/v1/events", [&api](Request& request) { return all_jobs(request, api); });
+}
+
+}  // namespace reel::http
