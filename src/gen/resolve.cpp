@@ -238,6 +238,8 @@ VideoRequest remixed(VideoRequest request, const ResolvedRequest& source) {
   }
   fill(request.flow_shift, source.flow_shift);
   fill(request.max_sequence_length, source.max_sequence_length);
+  // The default, which is not told from a wish.
+  if (request.generator_device == "cpu") request.generator_device = source.generator_device;
   if (request.seeds.empty()) {
     request.seeds = source.seeds;
     const auto outputs = static_cast<size_t>(std::max(request.num_outputs, 1));

@@ -290,5 +290,32 @@ TEST(Resolve, RefusesAPromptOverAMebibyte) {
   }
 }
 
+TEST(Remixed, KeepsWhatIsNotSaid) {
+  VideoRequest asked = prompted();
+  asked.num_outputs = 2;
+  asked.seeds = {3, 9};
+  asked.width = 64;
+  asked.height = 48;
+  asked.num_frames = 5;
+  asked.fps = 8;
+  asked.negative_prompt = "";
+  asked.generator_device = "cuda";
+  asked.num_inference_steps = 7;
+  asked.guidance_scale = 2;
+  asked.guidance_scale_2 = 1;
+  asked.boundary_ratio = 0.5;
+  asked.flow_shift = 9;
+  asked.max_sequence_length = 100;
+  const ResolvedRequest source = resolve(asked, two_experts());
+  VideoRequest again = prompted();
+  again.num_outputs = 2;
+  EXPECT_EQ(resolve(remixed(again, source), two_experts()), source);
+}
+
+TEST(Remixed, OfOneExpertAsksForNoSecond) {
+  const ResolvedRequest source = resolve(prompted(), one_expert());
+  EXPECT_EQ(resolve(remixed(prompted(), source), one_expert()), source);
+}
+
 }  // namespace
 }  // namespace reel::gen
