@@ -171,6 +171,11 @@ void add_server_flags(CLI::App& app, Flags& flags) {
                  "0: for ever")
       ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
       ->group("Server");
+  app.add_option("--output-quota", s.output_quota,
+                 "bytes (500MB, 20GB, …) that the files of finished jobs may take: the oldest go "
+                 "with their jobs; 0: no end")
+      ->transform(CLI::AsSizeValue(false))
+      ->group("Server");
   app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
       ->check(number_from(0, 86400))
       ->group("Server");

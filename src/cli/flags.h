@@ -16,6 +16,7 @@ struct ServerFlags {
   std::string public_url;
   std::string output_path = "outputs";
   int max_queue = 1000;
+  uint64_t output_quota = 0;        // bytes; 0: none
   int64_t job_ttl = 7 * 24 * 3600;  // seconds; 0: for ever
   double drain_timeout = 30;        // seconds
 };

@@ -76,7 +76,7 @@ int serve(const Flags& flags) {
   auto blobs = for_flag("--output-path", [&] { return store::FileBlobStore(s.output_path, ttl); });
   jobs::JobRunner runner(jobs, blobs, *generator,
                          jobs::media_writers(generator->describe().model, true), metrics);
-  const jobs::Retention retention(jobs, blobs);
+  const jobs::Retention retention(jobs, blobs, s.output_quota);
   http::Options options;
   options.host = s.host;
   options.port = s.port;

@@ -29,11 +29,12 @@ struct MemoryJobStore::State {
     double rank = 0;
     CancelToken cancel;
     std::string idempotency_key;
+    uint64_t completion = 0;  // in the order of completion
   };
   struct Forgotten {
     jobs::Kind kind;
     uint64_t sequence;
-    bool expired;  // not deleted
+    const char* gone;  // why, if by itself; else it was deleted
   };
   using Records = std::unordered_map<std::string, Record>;
   using Turn = std::pair<double, uint64_t>;  // rank, sequence
@@ -57,6 +58,9 @@ struct MemoryJobStore::State {
   Queue queue;
   std::unordered_map<std::string, std::pair<std::string, std::string>> keys;  // fingerprint, id
   std::map<std::pair<int64_t, uint64_t>, Record*> expiries;  // expires_at, sequence
+  std::map<uint64_t, Record*> completed;                     // in that order
+  uint64_t next_completion = 0;
+  uint64_t bytes = 0;  // of their files
   std::unordered_map<std::string, Forgotten> forgotten;
   std::deque<std::string> forgotten_in_order;
   uint64_t next_sequence = 1;
@@ -84,8 +88,8 @@ struct MemoryJobStore::State {
   Record& need(const std::string& id) {
     if (Record* record = find(id)) return *record;
     const auto known = forgotten.find(id);
-    if (known != forgotten.end() && known->second.expired) {
-      throw Error(ErrorCode::Gone, fmt::format("{}: it has expired", id), "id");
+    if (known != forgotten.end() && known->second.gone != nullptr) {
+      throw Error(ErrorCode::Gone, fmt::format("{}: {}", id, known->second.gone), "id");
     }
     throw Error(ErrorCode::NotFound, fmt::format("there is no job '{}'", id), "id");
   }
@@ -135,13 +139,17 @@ struct MemoryJobStore::State {
   }
 
   /// The last state of a finished job that is there no more.
-  Job forget(Record& record, bool expired) {
+  Job forget(Record& record, const char* gone) {
     Job job = std::move(record.job);
     by_kind[static_cast<size_t>(job.spec->kind)].erase(job.sequence);
     keys.erase(record.idempotency_key);
     if (job.expires_at) expiries.erase({*job.expires_at, job.sequence});
+    if (job.result) {
+      completed.erase(record.completion);
+      bytes -= jobs::bytes_of(job.result->outputs);
+    }
     records.erase(job.id);
-    forgotten[job.id] = {job.spec->kind, job.sequence, expired};
+    forgotten[job.id] = {job.spec->kind, job.sequence, gone};
     forgotten_in_order.push_back(job.id);
     if (forgotten_in_order.size() > kForgottenKnown) {
       forgotten.erase(forgotten_in_order.front());
@@ -244,7 +252,10 @@ bool MemoryJobStore::complete(const std::string& id, jobs::Result result) {
     const std::lock_guard lock(state_->mutex);
     State::Record* record = state_->find(id);
     if (record == nullptr || !state_->move(*record, Status::Completed)) return false;
+    state_->bytes += jobs::bytes_of(result.outputs);
     record->job.result = std::move(result);
+    record->completion = state_->next_completion++;
+    state_->completed[record->completion] = record;
     record->job.progress.percent = 100;
     state_->news.push_back(record->job);
   }
@@ -281,7 +292,7 @@ Job MemoryJobStore::remove(const std::string& id) {
     const std::lock_guard lock(state_->mutex);
     State::Record& record = state_->need(id);
     state_->end(record, Status::Cancelled, {"cancelled", "the job was deleted"});
-    job = state_->forget(record, false);
+    job = state_->forget(record, nullptr);
     state_->finished.notify_all();
   }
   state_->deliver();
@@ -292,7 +303,17 @@ std::vector<Job> MemoryJobStore::expire(int64_t now) {
   std::vector<Job> gone;
   const std::lock_guard lock(state_->mutex);
   while (!state_->expiries.empty() && state_->expiries.begin()->first.first < now) {
-    gone.push_back(state_->forget(*state_->expiries.begin()->second, true));
+    gone.push_back(state_->forget(*state_->expiries.begin()->second, "it has expired"));
+  }
+  return gone;
+}
+
+std::vector<Job> MemoryJobStore::shrink(uint64_t bytes) {
+  std::vector<Job> gone;
+  const std::lock_guard lock(state_->mutex);
+  while (state_->bytes > bytes) {
+    gone.push_back(state_->forget(*state_->completed.begin()->second,
+                                  "its files were removed to make room for newer ones"));
   }
   return gone;
 }

@@ -174,6 +174,7 @@ class MoodyStore final : public JobStore {
   }
   Job remove(const std::string& id) override { return inner_.remove(id); }
   std::vector<Job> expire(int64_t now) override { return inner_.expire(now); }
+  std::vector<Job> shrink(uint64_t bytes) override { return inner_.shrink(bytes); }
   std::optional<Job> find(const std::string& id) const override { return inner_.find(id); }
   Job get(const std::string& id) const override { return inner_.get(id); }
   Page list(const ListQuery& query) const override { return inner_.list(query); }

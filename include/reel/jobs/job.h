@@ -72,12 +72,19 @@ struct Output {
   std::string blob;
   uint64_t bytes = 0;
   std::string thumbnail{}, spritesheet{};  // blobs; "": none
-  uint64_t picture_bytes = 0;          // of both
+  uint64_t picture_bytes = 0;              // of both
 };
 
 struct StageSeconds {
   double text_encode = 0, denoise = 0, vae_decode = 0;
 };
+
+/// What all its files take.
+inline uint64_t bytes_of(const std::vector<Output>& outputs) {
+  uint64_t bytes = 0;
+  for (const Output& output : outputs) bytes += output.bytes + output.picture_bytes;
+  return bytes;
+}
 
 /// What a completed job brought.
 struct Result {

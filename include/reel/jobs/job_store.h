@@ -81,10 +81,14 @@ class JobStore {
   /// are the caller's to remove.
   virtual std::vector<Job> expire(int64_t now) = 0;
 
+  /// Forgets finished jobs, the longest finished first, until the files of those left take at most
+  /// `bytes`. Their files are the caller's to remove.
+  virtual std::vector<Job> shrink(uint64_t bytes) = 0;
+
   virtual std::optional<Job> find(const std::string& id) const = 0;
 
-  /// Throws Error(NotFound), or Error(Gone) for one that expired, as far back as this store
-  /// remembers.
+  /// Throws Error(NotFound), or Error(Gone) for one that expired or made room, as far back as this
+  /// store remembers.
   virtual Job get(const std::string& id) const = 0;
 
   virtual Page list(const ListQuery& query) const = 0;

@@ -26,6 +26,7 @@ class MemoryJobStore final : public jobs::JobStore {
   jobs::Job cancel(const std::string& id, const std::string& why) override;
   jobs::Job remove(const std::string& id) override;
   std::vector<jobs::Job> expire(int64_t now) override;
+  std::vector<jobs::Job> shrink(uint64_t bytes) override;
   std::optional<jobs::Job> find(const std::string& id) const override;
   jobs::Job get(const std::string& id) const override;
   jobs::Page list(const jobs::ListQuery& query) const override;
