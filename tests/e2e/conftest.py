@@ -1,6 +1,7 @@
 """The real binary, started on a free port, its log kept for the message of a failing test."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -10,12 +11,17 @@ import time
 
 import pytest
 
+from contract import Contract
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVE = os.environ["REEL_SERVE"]
+WRITTEN_OUT = "%{http_code} %{method} %{url} %{content_type}"
 TINY = ROOT / "tests/goldens/models/t2v-tiny"
 
 
 class Server:
+    contract = None  # what every reply must keep to
+
     def __init__(self, folder, *flags):
         self.folder = folder
         self.log_path = folder / "log"
@@ -42,10 +48,13 @@ class Server:
         raise AssertionError(f"waited {seconds} s: {self.log}")
 
     def curl(self, *arguments):
-        """The body's text and the status of a curl command."""
-        made = subprocess.run(["curl", "-sS", "-w", "\n%{http_code}", *arguments],
+        """The body's text and the status of a curl command, whose reply is one that is described."""
+        made = subprocess.run(["curl", "-sS", "-w", "\n" + WRITTEN_OUT, *arguments],
                               capture_output=True, check=True, timeout=60)
-        body, _, status = made.stdout.decode().rpartition("\n")
+        body, _, rest = made.stdout.decode().rpartition("\n")
+        status, method, url, content_type = rest.split(" ", 3)
+        if self.contract:
+            self.contract.check(method, url.removeprefix(self.url), int(status), content_type, body)
         return body, int(status)
 
     def wait_until_ready(self):
@@ -62,6 +71,13 @@ class Server:
 
 
 needs_engine = pytest.mark.skipif("REEL_NO_ENGINE" in os.environ, reason="built without libtorch")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def described(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("described"), "--model-path", "fake:")
+    Server.contract = Contract(json.loads(server.curl(server.url + "/openapi.json")[0]))
+    server.stop()
 
 
 @pytest.fixture
