@@ -46,6 +46,10 @@ Events stream(const Request& request, const Api& api, const jobs::Submitted& sub
       follow(api, id, 0, [&api, base_url = api.base_url(request)](const EventFeed::Event& event) {
         return jobs::is_final(event.job.status) ? ending(event.job, api, base_url) : std::string();
       });
+  events.ready = [&api, id, ready = std::move(events.ready)] {
+    if (const auto job = api.services.jobs.find(id)) cancel_if_never_taken(api, *job);
+    return ready();
+  };
   events.gone = gone_of(api, submitted);
   return events;
 }

@@ -116,6 +116,7 @@ json images_json(const jobs::Job& job, bool base64, const Api& api, const std::s
     json one = {{"b64_json", nullptr},
                 {"url", nullptr},
                 {"revised_prompt", request.prompt},
+                {"seed", request.seeds[i]},
                 {"file_path", path_of(job.result->outputs[i], api)}};
     if (base64) {
       one["b64_json"] = encode_base64(read_file(blob->path));

@@ -49,6 +49,11 @@ std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted) 
   };
 }
 
+void cancel_if_never_taken(const Api& api, const jobs::Job& job) {
+  if (!api.draining || job.status != jobs::Status::Queued) return;
+  api.services.jobs.cancel(job.id, "the server is shutting down");
+}
+
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done) {
   Wait wait;
@@ -56,6 +61,8 @@ Wait wait_for(const Api& api, const jobs::Submitted& submitted,
                waited = Stopwatch()]() -> std::optional<Ready> {
     const jobs::Job job = api.services.jobs.get(id);
     if (job.result) return done(job);
+    cancel_if_never_taken(api, job);
+    if (job.error && api.draining) return error_reply(503, job.error->message, {}, "unavailable");
     if (job.error) return error_reply(500, job.error->message, {}, job.error->code);
     const auto longest = api.options.sync_wait.count();
     if (waited.seconds() < static_cast<double>(longest)) return std::nullopt;

@@ -19,7 +19,11 @@ std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& a
 /// before.
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted);
 
-/// Waits for the job: `done` makes the answer when it is completed, a failed one is a 500, one that
+/// A queue that is drained takes no job any more: cancels one that a client waits for.
+void cancel_if_never_taken(const Api& api, const jobs::Job& job);
+
+/// Waits for the job: `done` makes the answer when it is completed, a failed one is a 500
+/// (503 while the server shuts down), one that
 /// takes longer than Options::sync_wait is cancelled and a 504.
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done);

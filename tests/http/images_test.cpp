@@ -22,7 +22,8 @@ TEST_F(Images, ComeAsBase64) {
     EXPECT_TRUE(image["url"].is_null());
     EXPECT_EQ(image["revised_prompt"], "a cat");
   }
-  EXPECT_NE(images["data"][0], images["data"][1]);
+  EXPECT_NE(images["data"][0]["b64_json"], images["data"][1]["b64_json"]);
+  EXPECT_EQ(images["data"][1]["seed"], images["data"][0]["seed"].get<uint64_t>() + 1);
   EXPECT_TRUE(images["created"].is_number_integer());
   EXPECT_EQ(images["size"], "64x48");
   EXPECT_TRUE(images["inference_time_s"].is_number());
@@ -164,6 +165,21 @@ TEST_F(Images, StopWhenTheStreamsClientGoes) {
     EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).in_progress == 1; }));
   }
   EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).in_progress == 0; }));
+}
+
+TEST_F(Images, AreNotWaitedForByAServerThatStops) {
+  start({.step_ms = 50, .steps = 500});
+  auto first = client(), queued = client(), streamed = client();
+  first.post_json("/v1/videos", {{"prompt", "a"}});
+  EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Video).in_progress == 1; }));
+  const std::string head = "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\n";
+  queued.send(head + "Content-Length: 14\r\n\r\n" + R"({"prompt":"a"})");
+  streamed.send(head + "Content-Length: 28\r\n\r\n" + R"({"prompt":"a","stream":true})");
+  EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).queued == 2; }));
+  server_->begin_drain();
+  expect_error(queued.read(), 503, "unavailable");
+  streamed.read(true);
+  EXPECT_NE(streamed.read_until().find("the server is shutting down"), std::string::npos);
 }
 
 TEST_F(Images, ManyWaitWithTwoThreads) {
