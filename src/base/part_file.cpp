@@ -56,7 +56,6 @@ uint64_t PartFile::commit() {
   const fs::path parent = target_.parent_path(), path = parent.empty() ? "." : parent;
   const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) throw file_error("open", path, errno);
-  sync(folder.get(), path);  // a folder that cannot be is found before anything is replaced
   if (::rename(part_.c_str(), target_.c_str()) != 0) throw file_error("rename", part_, errno);
   committed_ = true;
   sync(folder.get(), path);

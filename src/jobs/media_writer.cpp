@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <future>
 #include <optional>
 
 #include "reel/media/contact_sheet.h"
@@ -42,25 +43,32 @@ class VideoWriter final : public OutputWriter {
 
   void write(gen::Frames frames) override {
     if (sheet_) {
-      // While later frames are being decoded.
-      if (thumbnail_.empty()) thumbnail_ = encode_image(first_of(frames), ImageFormat::Webp);
+      if (first_.rgb.empty()) first_ = first_of(frames);
       sheet_->add(frames);
     }
     encoder_.write(std::move(frames));
   }
 
-  void finish() override { encoder_.finish(); }
-
-  Pictures pictures() override {
-    if (!sheet_) return {};
-    return {std::move(thumbnail_), encode_image(sheet_->picture(), ImageFormat::Jpeg)};
+  void finish() override {
+    std::future<Pictures> pictures;  // beside the end of the MP4
+    if (sheet_) {
+      pictures = std::async(std::launch::async, [this]() -> Pictures {
+        return {encode_image(first_, ImageFormat::Webp),
+                encode_image(sheet_->picture(), ImageFormat::Jpeg)};
+      });
+    }
+    encoder_.finish();
+    if (sheet_) pictures_ = pictures.get();
   }
+
+  Pictures pictures() override { return std::move(pictures_); }
 
  private:
   media::VideoEncoder encoder_;
   bool wanted_;
-  std::string thumbnail_;
+  gen::Image first_;
   std::optional<media::ContactSheet> sheet_;
+  Pictures pictures_;
 };
 
 /// The first frame as a picture.
