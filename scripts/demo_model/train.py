@@ -20,7 +20,7 @@ import vae
 import words
 import world
 
-TOKENS = 4096  # of a batch
+TOKENS = 2560  # of a batch
 # (width, height, frames): clips kept; the share of batches in each stage
 BUCKETS = {
     (64, 64, 9): (20000, {1: 0.6}),
@@ -154,7 +154,7 @@ def main():
             spent, told = spent + now - told, now
             store.log(step, spent, **{n: total / times for n, (total, times) in sums.items()})
             sums.clear()
-        if step % 250 == 0 or step == a.steps:
+        if step % 100 == 0 or step == a.steps:
             store.save(parts, optimizer, step, spent)
             average_store.save(average, optimizer, step, spent)
 
