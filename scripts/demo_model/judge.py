@@ -8,6 +8,7 @@ judge.py --versus FLAGS   the same prompts and seeds with these flags of serve b
 import argparse
 import json
 import random
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import torch.nn.functional as F
 
 import captions
 import seeing
-import served
 import world
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "measure"))
+import served
 
 GROUPS = {  # share of the prompts, shapes, unseen word order
     "single": (0.5, 1, False),

@@ -1,12 +1,15 @@
 """Asks `serve` for 24 fixed prompts and lays frames of each video in one picture: sheet.py OUT.png"""
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 import seeing
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "measure"))
 import served
 
 PROMPTS = (

@@ -2,21 +2,19 @@
 
 import argparse
 import datetime
-import http.client
 import json
-import re
 import shlex
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import machine
+import served
 
 ROOT = machine.ROOT
-TINY = "tests/goldens/models/t2v-tiny"
+TINY = ROOT / "tests/goldens/models/t2v-tiny"
+ONE_THREAD = ("--threads", "1")
 JOBS = {  # model, request
     "fake, 64x64x9": ("fake:step_ms=20,steps=5", {"size": "64x64", "num_frames": 9}),
     "tiny, 64x64x9": (TINY, {"size": "64x64", "num_frames": 9, "num_inference_steps": 4}),
@@ -24,45 +22,10 @@ JOBS = {  # model, request
 }
 
 
-class Server:
-    def __init__(self, serve, model):
-        self.folder = tempfile.TemporaryDirectory()
-        command = [serve, "--model-path", model, "--port", "0", "--threads", "1", "--output-path", self.folder.name]
-        began = time.monotonic()
-        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if found := re.search(r"http\.listening host=(\S+) port=(\d+)", line):
-                self.connection = http.client.HTTPConnection(found[1], int(found[2]))
-                break
-        while self.ask("GET", "/health")[0] != 200:
-            time.sleep(0.005)
-        self.ready_s = time.monotonic() - began
-
-    def ask(self, method, path, body=None):
-        headers = {"Content-Type": "application/json"}
-        self.connection.request(method, path, body and json.dumps(body), headers)
-        reply = self.connection.getresponse()
-        return reply.status, json.loads(reply.read() or "null")
-
-    def overhead_ms(self, request):
-        began = time.monotonic()
-        status, job = self.ask("POST", "/v1/videos", {"prompt": "a fox", "seed": 1, **request})
-        if status != 200:
-            raise SystemExit(f"{status}: {job}")
-        while job["status"] not in ("completed", "failed"):
-            time.sleep(0.001)
-            job = self.ask("GET", f"/v1/videos/{job['id']}")[1]
-        if job["status"] == "failed":
-            raise SystemExit(job)
-        return (time.monotonic() - began - job["inference_time_s"]) * 1e3
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.communicate()
-        self.folder.cleanup()
+def overhead_ms(server, request):
+    began = time.monotonic()
+    job = server.finished(server.start({"prompt": "a fox", "seed": 1, **request}), 0.001)
+    return (time.monotonic() - began - job["inference_time_s"]) * 1e3
 
 
 def main():
@@ -81,13 +44,13 @@ def main():
 
     starts = []
     for _ in range(a.starts):
-        with Server(a.serve, TINY) as server:
+        with served.Server(TINY, *ONE_THREAD, binary=a.serve) as server:
             starts.append(server.ready_s)
     rows = [row("start to ready, tiny model", "s", starts)]
     for name, (model, request) in JOBS.items():
-        with Server(a.serve, model) as server:
-            server.overhead_ms(request)
-            rows.append(row(f"beyond the engine, {name}", "ms", [server.overhead_ms(request) for _ in range(a.jobs)]))
+        with served.Server(model, *ONE_THREAD, binary=a.serve) as server:
+            overhead_ms(server, request)
+            rows.append(row(f"beyond the engine, {name}", "ms", [overhead_ms(server, request) for _ in range(a.jobs)]))
     on, commit = machine.machine("cpu"), machine.output("git", "rev-parse", "--short=12", "HEAD")
     load = Path("/proc/loadavg").read_text().split()[0]
     date = datetime.date.today().isoformat()
