@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "libav.h"
-#include "reel/base/error.h"
 
 namespace reel::media {
 namespace {
@@ -19,17 +18,26 @@ int scaled(int side, int longer) {
 
 }  // namespace
 
+struct ContactSheet::Scaling {
+  Converter convert;
+  FramePtr tile;
+};
+
 ContactSheet::ContactSheet(const gen::VideoFormat& format)
     : format_(format),
       tiles_(std::clamp(format.frames, 1, kTiles)),
       columns_(static_cast<int>(std::ceil(std::sqrt(tiles_)))),
       width_(scaled(format.width, std::max(format.width, format.height))),
-      height_(scaled(format.height, std::max(format.width, format.height))) {
+      height_(scaled(format.height, std::max(format.width, format.height))),
+      scaling_(new Scaling{{format.width, format.height, width_, height_},
+                           make_frame(width_, height_, AV_PIX_FMT_RGB24)}) {
   picture_.width = columns_ * width_;
   picture_.height = (tiles_ + columns_ - 1) / columns_ * height_;
   picture_.rgb.resize(static_cast<size_t>(picture_.width) * static_cast<size_t>(picture_.height) *
                       3);
 }
+
+ContactSheet::~ContactSheet() = default;
 
 void ContactSheet::add(const gen::Frames& frames) {
   for (int i = 0; i < frames.count; ++i, ++frames_seen_) {
@@ -40,26 +48,15 @@ void ContactSheet::add(const gen::Frames& frames) {
 }
 
 void ContactSheet::place(const uint8_t* rgb) {
-  const ScalerPtr scaler(sws_getContext(format_.width, format_.height, AV_PIX_FMT_RGB24, width_,
-                                        height_, AV_PIX_FMT_RGB24, SWS_AREA | SWS_ACCURATE_RND,
-                                        nullptr, nullptr, nullptr));
-  if (!scaler) throw Error(ErrorCode::Unsupported, "swscale: no scaling of RGB");
-  // swscale reads and writes beyond a row's end: these rows have room for that.
-  const FramePtr from = make_frame(format_.width, format_.height, AV_PIX_FMT_RGB24);
-  const FramePtr to = make_frame(width_, height_, AV_PIX_FMT_RGB24);
-  const auto row = [](const AVFrame& frame, int y) {
-    return frame.data[0] + static_cast<ptrdiff_t>(y) * frame.linesize[0];
-  };
-  const size_t from_row = static_cast<size_t>(format_.width) * 3;
-  for (int y = 0; y < format_.height; ++y) {
-    std::memcpy(row(*from, y), rgb + static_cast<size_t>(y) * from_row, from_row);
-  }
-  sws_scale(scaler.get(), from->data, from->linesize, 0, format_.height, to->data, to->linesize);
+  AVFrame& tile = *scaling_->tile;
+  scaling_->convert(rgb, &tile);
   const int left = tiles_placed_ % columns_ * width_, top = tiles_placed_ / columns_ * height_;
   for (int y = 0; y < height_; ++y) {
     const size_t at = static_cast<size_t>(top + y) * static_cast<size_t>(picture_.width) +
                       static_cast<size_t>(left);
-    std::memcpy(picture_.rgb.data() + at * 3, row(*to, y), static_cast<size_t>(width_) * 3);
+    std::memcpy(picture_.rgb.data() + at * 3,
+                tile.data[0] + static_cast<ptrdiff_t>(y) * tile.linesize[0],
+                static_cast<size_t>(width_) * 3);
   }
   ++tiles_placed_;
 }

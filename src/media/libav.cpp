@@ -31,13 +31,23 @@ FramePtr make_frame(int width, int height, AVPixelFormat format) {
   return frame;
 }
 
-Converter::Converter(const AVCodecContext& encoder)
-    : scaler_(sws_getContext(encoder.width, encoder.height, AV_PIX_FMT_RGB24, encoder.width,
-                             encoder.height, encoder.pix_fmt,
-                             SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP, nullptr, nullptr,
-                             nullptr)),
-      rgb_(make_frame(encoder.width, encoder.height, AV_PIX_FMT_RGB24)) {
+Converter::Converter(ScalerPtr scaler, int width, int height)
+    : scaler_(std::move(scaler)), rgb_(make_frame(width, height, AV_PIX_FMT_RGB24)) {
   if (!scaler_) throw Error(ErrorCode::Unsupported, "swscale: no conversion from RGB");
+}
+
+Converter::Converter(int width, int height, int to_width, int to_height)
+    : Converter(ScalerPtr(sws_getContext(width, height, AV_PIX_FMT_RGB24, to_width, to_height,
+                                         AV_PIX_FMT_RGB24, SWS_AREA | SWS_ACCURATE_RND, nullptr,
+                                         nullptr, nullptr)),
+                width, height) {}
+
+Converter::Converter(const AVCodecContext& encoder)
+    : Converter(ScalerPtr(sws_getContext(encoder.width, encoder.height, AV_PIX_FMT_RGB24,
+                                         encoder.width, encoder.height, encoder.pix_fmt,
+                                         SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP,
+                                         nullptr, nullptr, nullptr)),
+                encoder.width, encoder.height) {
   const int* matrix = sws_getCoefficients(encoder.colorspace);
   const int full_range = encoder.color_range == AVCOL_RANGE_JPEG;
   sws_setColorspaceDetails(scaler_.get(), matrix, 1, matrix, full_range, 0, 1 << 16, 1 << 16);

@@ -28,15 +28,21 @@ int check(int code, const std::string& what);
 /// A frame with buffers of its own.
 FramePtr make_frame(int width, int height, AVPixelFormat format);
 
-/// RGB24 to what `encoder` takes: its size, format, matrix (`colorspace`) and range.
+/// RGB24 to another picture.
 class Converter {
  public:
+  /// To what `encoder` takes: its size, format, matrix (`colorspace`) and range.
   explicit Converter(const AVCodecContext& encoder);
+
+  /// To RGB24 of another size, each pixel the mean of those it covers.
+  Converter(int width, int height, int to_width, int to_height);
 
   /// Packed RGB rows into `frame`.
   void operator()(const uint8_t* rgb, AVFrame* frame) const;
 
  private:
+  Converter(ScalerPtr scaler, int width, int height);
+
   ScalerPtr scaler_;
   FramePtr rgb_;  // swscale reads beyond a row's end: its rows have room for that
 };

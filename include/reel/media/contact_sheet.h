@@ -1,6 +1,7 @@
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
+#include <memory>
 
 #include "reel/gen/frames.h"
 
@@ -10,6 +11,7 @@ namespace reel::media {
 class ContactSheet {
  public:
   explicit ContactSheet(const gen::VideoFormat& format);
+  ~ContactSheet();
 
   /// All frames of the video, in order.
   void add(const gen::Frames& frames);
@@ -17,10 +19,13 @@ class ContactSheet {
   const gen::Image& picture() const { return picture_; }
 
  private:
+  struct Scaling;
+
   void place(const uint8_t* rgb);
 
   gen::VideoFormat format_;
   int tiles_, columns_, width_, height_;  // of a tile, pixels
+  std::unique_ptr<Scaling> scaling_;
   int frames_seen_ = 0, tiles_placed_ = 0;
   gen::Image picture_;
 };
