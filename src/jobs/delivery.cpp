@@ -108,8 +108,7 @@ void Delivery::close_file() {
                 fmt::format("the generator kept {} frames back", frames_missing_));
   }
   Stopwatch watch;
-  writer_->finish();
-  const OutputWriter::Pictures pictures = writer_->pictures();
+  const OutputWriter::Pictures pictures = writer_->finish();
   writer_.reset();
   seconds_.encode += watch.seconds();
 

@@ -49,7 +49,7 @@ class VideoWriter final : public OutputWriter {
     encoder_.write(std::move(frames));
   }
 
-  void finish() override {
+  Pictures finish() override {
     std::future<Pictures> pictures;  // beside the end of the MP4
     if (sheet_) {
       pictures = std::async(std::launch::async, [this]() -> Pictures {
@@ -58,17 +58,14 @@ class VideoWriter final : public OutputWriter {
       });
     }
     encoder_.finish();
-    if (sheet_) pictures_ = pictures.get();
+    return sheet_ ? pictures.get() : Pictures{};
   }
-
-  Pictures pictures() override { return std::move(pictures_); }
 
  private:
   media::VideoEncoder encoder_;
   bool wanted_;
   gen::Image first_;
   std::optional<media::ContactSheet> sheet_;
-  Pictures pictures_;
 };
 
 /// The first frame as a picture.
@@ -81,7 +78,10 @@ class ImageWriter final : public OutputWriter {
 
   void write(gen::Frames frames) override { image_ = first_of(frames); }
 
-  void finish() override { part_.write(encode_image(image_, format_, options_)); }
+  Pictures finish() override {
+    part_.write(encode_image(image_, format_, options_));
+    return {};
+  }
 
  private:
   BlobPart& part_;

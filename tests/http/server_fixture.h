@@ -26,8 +26,7 @@ class RawWriter final : public jobs::OutputWriter {
   void write(gen::Frames frames) override {
     part_->write({reinterpret_cast<const char*>(frames.rgb.data()), frames.rgb.size()});
   }
-  void finish() override {}
-  Pictures pictures() override { return {"a thumbnail", "a sprite sheet"}; }
+  Pictures finish() override { return {"a thumbnail", "a sprite sheet"}; }
 
  private:
   jobs::BlobPart* part_;

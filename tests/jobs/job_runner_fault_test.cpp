@@ -107,7 +107,7 @@ class FailingWriter final : public OutputWriter {
   void write(gen::Frames) override {
     if (where_ == Where::Write) fail();
   }
-  void finish() override { fail(); }
+  Pictures finish() override { fail(); }
 
  private:
   [[noreturn]] static void fail() {

@@ -89,7 +89,10 @@ class RawWriter final : public OutputWriter {
   void write(gen::Frames frames) override {
     part_.write({reinterpret_cast<const char*>(frames.rgb.data()), frames.rgb.size()});
   }
-  void finish() override { on_finish(); }
+  Pictures finish() override {
+    on_finish();
+    return {};
+  }
 
   std::function<void()> on_finish = [] {};
 

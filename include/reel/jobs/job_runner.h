@@ -14,15 +14,12 @@ namespace reel::jobs {
 /// Turns the frames of one output into the bytes of its file.
 class OutputWriter : public gen::FrameSink {
  public:
-  /// After the last frame: the file is whole.
-  virtual void finish() = 0;
-
-  /// Files that go with it: a thumbnail in WebP, a sprite sheet in JPEG.
+  /// Files that go with a video: a thumbnail in WebP, a sprite sheet in JPEG.
   struct Pictures {
-    std::string thumbnail, spritesheet;  // "": none
+    std::string thumbnail{}, spritesheet{};  // "": none
   };
-  /// Once finished.
-  virtual Pictures pictures() { return {}; }
+  /// After the last frame: the file is whole.
+  virtual Pictures finish() = 0;
 };
 
 /// Makes the writer of one output into `part`, which outlives it.
