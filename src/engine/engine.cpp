@@ -64,6 +64,29 @@ pipeline::Options pipeline_options(const Options& options, at::Device device) {
           options.dump};
 }
 
+/// The videos of the warm-up. Throws Error(InvalidArgument) for a size that the model cannot do.
+std::vector<gen::ResolvedRequest> warm_up_requests(const Options& options,
+                                                   const gen::Description& model) try {
+  const int side = 4 * model.size_multiple;
+  auto sizes = options.warm_up_sizes;
+  if (sizes.empty()) sizes.push_back({side, side});
+  std::vector<gen::ResolvedRequest> resolved;
+  for (const auto& size : sizes) {
+    gen::VideoRequest request;
+    request.prompt = "warm-up";
+    request.width = size.width;
+    request.height = size.height;
+    request.num_frames = 5;
+    request.num_inference_steps = options.warm_up_steps;
+    request.seeds = {0};
+    resolved.push_back(gen::resolve(request, model));
+  }
+  return resolved;
+} catch (const Error& error) {
+  throw Error(error.code(), fmt::format("--warmup-resolutions: {}", error.what()),
+              "--warmup-resolutions");
+}
+
 void reset_peak_memory(at::Device device) {
   if (device.is_cuda()) at::getDeviceAllocator(at::kCUDA)->resetPeakStats(device.index());
 }
@@ -108,6 +131,7 @@ struct Engine::Body {
         device(choose_device(options.device)),
         folder(config::open_model_folder(options.model_path, options.component_paths)),
         description(engine::describe(folder, options, device.str())),
+        warm_ups(warm_up_requests(options, description)),
         pipeline_options(engine::pipeline_options(options, device)),
         memory_need(folder, pipeline_options),
         rank(0, device) {
@@ -168,18 +192,7 @@ struct Engine::Body {
   void warm_up() {
     if (!options.warm_up) return;
     set_state({gen::State::Phase::Loading, "warm-up", 1, ""});
-    const int side = 4 * description.size_multiple;
-    auto sizes = options.warm_up_sizes;
-    if (sizes.empty()) sizes.push_back({side, side});
-    for (const auto& size : sizes) {
-      gen::VideoRequest request;
-      request.prompt = "warm-up";
-      request.width = size.width;
-      request.height = size.height;
-      request.num_frames = 5;
-      request.num_inference_steps = options.warm_up_steps;
-      request.seeds = {0};
-      auto resolved = gen::resolve(request, description);
+    for (gen::ResolvedRequest resolved : warm_ups) {
       check_memory(resolved);
       for (const double boundary : {0.0, 2.0}) {  // all steps to the first expert, then the other
         if (description.boundary_ratio) resolved.boundary_ratio = boundary;
@@ -217,6 +230,7 @@ struct Engine::Body {
   const at::Device device;
   const config::ModelFolder folder;
   const gen::Description description;
+  const std::vector<gen::ResolvedRequest> warm_ups;
   const pipeline::Options pipeline_options;
   const pipeline::MemoryNeed memory_need;
   std::atomic<uint64_t> left = ~uint64_t{0};  // bytes for a video; before loading, for all
