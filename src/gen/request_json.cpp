@@ -7,6 +7,7 @@
 
 #include "fields.h"
 #include "reel/base/error.h"
+#include "reel/gen/resolve.h"
 
 // What each field means to SGLang is its VideoGenerationsRequest and ImageGenerationsRequest;
 // what it means here is decided in this file.
@@ -136,7 +137,9 @@ int read_outputs(Fields& fields) {
   const auto n = fields.integer("n");
   const auto outputs = fields.integer("num_outputs_per_prompt");
   const int count = outputs.value_or(n.value_or(1));
-  if (count < 1 || count > 10) refuse(outputs ? "num_outputs_per_prompt" : "n", "1 to 10", count);
+  if (count < 1 || count > kMaxOutputs) {
+    refuse(outputs ? "num_outputs_per_prompt" : "n", fmt::format("1 to {}", kMaxOutputs), count);
+  }
   return count;
 }
 

@@ -75,8 +75,9 @@ std::string nearest_sizes(const Size& size, const Description& model) {
   const int multiple = model.size_multiple;
   const auto down = [&](int side) { return std::max(multiple, side / multiple * multiple); };
   const auto up = [&](int side) { return down(std::min(side, model.max_side) + multiple - 1); };
-  const auto text = [](const Size& s) { return fmt::format("{}x{}", s.width, s.height); };
-  if (!fits({down(size.width), down(size.height)}, model)) return text(shrunk_to_fit(size, model));
+  if (!fits({down(size.width), down(size.height)}, model)) {
+    return text_of(shrunk_to_fit(size, model));
+  }
   std::vector<Size> near;
   for (const int width : {down(size.width), up(size.width)}) {
     for (const int height : {down(size.height), up(size.height)}) {
@@ -89,7 +90,8 @@ std::string nearest_sizes(const Size& size, const Description& model) {
   };
   std::stable_sort(near.begin(), near.end(),
                    [&](const Size& a, const Size& b) { return distance(a) < distance(b); });
-  return near.size() == 1 ? text(near[0]) : fmt::format("{} and {}", text(near[0]), text(near[1]));
+  if (near.size() == 1) return text_of(near[0]);
+  return fmt::format("{} and {}", text_of(near[0]), text_of(near[1]));
 }
 
 Size resolve_size(const VideoRequest& request, const Description& model) {
@@ -97,8 +99,8 @@ Size resolve_size(const VideoRequest& request, const Description& model) {
                   request.height.value_or(model.size.height)};
   const bool both = request.width && request.height;
   const std::string field = both ? "size" : request.width ? "width" : "height";
-  const std::string got = both ? fmt::format("{}x{}", size.width, size.height)
-                               : fmt::to_string(request.width ? size.width : size.height);
+  const std::string got =
+      both ? text_of(size) : fmt::to_string(request.width ? size.width : size.height);
   if (size.width <= 0 || size.height <= 0) fail(field, "positive pixels", got);
 
   const int multiple = model.size_multiple;

@@ -1,17 +1,12 @@
-#include <fmt/format.h>
-
 #include "api.h"
 #include "framing.h"
+#include "job_json.h"
 #include "reel/gen/resolve.h"
 
 namespace reel::http {
 namespace {
 
 using nlohmann::json;
-
-std::string text_of(const gen::Size& size) { return fmt::format("{}x{}", size.width, size.height); }
-
-json or_null(const std::optional<double>& value) { return value ? json(*value) : json(); }
 
 json defaults(const gen::Description& model) {
   return {{"size", text_of(model.size)},

@@ -23,17 +23,12 @@ std::string_view wire_status(jobs::Status status) {
   return jobs::name(status == jobs::Status::Cancelled ? jobs::Status::Failed : status);
 }
 
-template <class T>
-json or_null(const std::optional<T>& value) {
-  return value ? json(*value) : json();
-}
-
 std::string model_of(const jobs::Job& job, const Api& api) {
   return job.spec->model.empty() ? api.services.generator.describe().model : job.spec->model;
 }
 
 std::string size_of(const gen::ResolvedRequest& request) {
-  return fmt::format("{}x{}", request.width, request.height);
+  return gen::text_of({request.width, request.height});
 }
 
 json path_of(const jobs::Output& output, const Api& api) {

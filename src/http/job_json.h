@@ -1,12 +1,18 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "api.h"
 #include "reel/jobs/job.h"
 
 namespace reel::http {
+
+template <class T>
+nlohmann::json or_null(const std::optional<T>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
 
 /// What of a job changes, be it a video or images: the part of its object that events carry.
 nlohmann::json state_json(const jobs::Job& job, const Api& api, const std::string& base_url);

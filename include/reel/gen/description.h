@@ -12,6 +12,11 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 
+/// "832x480"
+inline std::string text_of(const Size& size) {
+  return std::to_string(size.width) + "x" + std::to_string(size.height);
+}
+
 /// What a model takes and makes, its defaults and limits.
 struct Description {
   std::string model;          // served name
