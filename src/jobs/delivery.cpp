@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <future>
+
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
@@ -113,22 +115,24 @@ void Delivery::close_file() {
   seconds_.encode += watch.seconds();
 
   watch.restart();
-  outputs_.push_back({blob_name_, part_->commit(), {}, {}});
+  const std::string stem = blob_name_.substr(0, blob_name_.rfind('.'));
+  Output& output = outputs_.emplace_back(blob_name_);  // named before any of its files is there
+  if (!pictures.thumbnail.empty()) output.thumbnail = stem + "_thumbnail.webp";
+  if (!pictures.spritesheet.empty()) output.spritesheet = stem + "_spritesheet.jpg";
+  const auto keep = [this](const std::string& name, const std::string& bytes) {
+    return std::async(std::launch::async, [this, &name, &bytes]() -> uint64_t {
+      if (name.empty()) return 0;
+      const auto part = blobs_.create(name);
+      part->write(bytes);
+      return part->commit();
+    });
+  };
+  auto thumbnail = keep(output.thumbnail, pictures.thumbnail);  // the disk takes all at once
+  auto spritesheet = keep(output.spritesheet, pictures.spritesheet);
+  output.bytes = part_->commit();
+  output.picture_bytes = thumbnail.get() + spritesheet.get();
   part_.reset();
-  Output& output = outputs_.back();
-  output.thumbnail = keep_picture(pictures.thumbnail, "_thumbnail.webp");
-  output.spritesheet = keep_picture(pictures.spritesheet, "_spritesheet.jpg");
-  output.picture_bytes = pictures.thumbnail.size() + pictures.spritesheet.size();
   seconds_.store += watch.seconds();
-}
-
-std::string Delivery::keep_picture(const std::string& bytes, const std::string& suffix) {
-  if (bytes.empty()) return {};
-  const std::string name = blob_name_.substr(0, blob_name_.rfind('.')) + suffix;
-  const auto part = blobs_.create(name);
-  part->write(bytes);
-  part->commit();
-  return name;
 }
 
 void Delivery::settle(Result result) {

@@ -58,9 +58,6 @@ class Delivery : public std::enable_shared_from_this<Delivery> {
   void write(gen::Frames frames);
   void close_file();
 
-  /// Keeps `bytes` under a name beside the output's; the name, "" for no bytes.
-  std::string keep_picture(const std::string& bytes, const std::string& suffix);
-
   void settle(Result result);
 
   JobStore& jobs_;

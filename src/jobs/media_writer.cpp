@@ -31,6 +31,34 @@ gen::Image first_of(const gen::Frames& frames) {
       frames.width, frames.height, {begin, begin + static_cast<ptrdiff_t>(frames.frame_bytes())}};
 }
 
+/// A video's pictures, each encoded beside the video as soon as its frames are there.
+class PictureMaker {
+ public:
+  explicit PictureMaker(const gen::VideoFormat& format)
+      : frames_missing_(format.frames), sheet_(format) {}
+
+  void add(const gen::Frames& frames) {
+    if (!thumbnail_.valid()) {
+      thumbnail_ = std::async(std::launch::async, [image = first_of(frames)] {
+        return encode_image(image, ImageFormat::Webp);
+      });
+    }
+    sheet_.add(frames);
+    frames_missing_ -= frames.count;
+    if (frames_missing_ != 0) return;
+    spritesheet_ = std::async(std::launch::async,
+                              [this] { return encode_image(sheet_.picture(), ImageFormat::Jpeg); });
+  }
+
+  /// After the last frame.
+  OutputWriter::Pictures get() { return {thumbnail_.get(), spritesheet_.get()}; }
+
+ private:
+  int frames_missing_;
+  media::ContactSheet sheet_;
+  std::future<std::string> thumbnail_, spritesheet_;  // the last read the sheet
+};
+
 class VideoWriter final : public OutputWriter {
  public:
   VideoWriter(const BlobPart& part, const JobSpec& spec, Metadata metadata, bool pictures)
@@ -38,34 +66,23 @@ class VideoWriter final : public OutputWriter {
 
   void begin(const gen::VideoFormat& format) override {
     encoder_.begin(format);
-    if (wanted_) sheet_.emplace(format);
+    if (wanted_) pictures_.emplace(format);
   }
 
   void write(gen::Frames frames) override {
-    if (sheet_) {
-      if (first_.rgb.empty()) first_ = first_of(frames);
-      sheet_->add(frames);
-    }
+    if (pictures_) pictures_->add(frames);
     encoder_.write(std::move(frames));
   }
 
   Pictures finish() override {
-    std::future<Pictures> pictures;  // beside the end of the MP4
-    if (sheet_) {
-      pictures = std::async(std::launch::async, [this]() -> Pictures {
-        return {encode_image(first_, ImageFormat::Webp),
-                encode_image(sheet_->picture(), ImageFormat::Jpeg)};
-      });
-    }
     encoder_.finish();
-    return sheet_ ? pictures.get() : Pictures{};
+    return pictures_ ? pictures_->get() : Pictures{};
   }
 
  private:
   media::VideoEncoder encoder_;
   bool wanted_;
-  gen::Image first_;
-  std::optional<media::ContactSheet> sheet_;
+  std::optional<PictureMaker> pictures_;
 };
 
 /// The first frame as a picture.

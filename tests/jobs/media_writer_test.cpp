@@ -58,5 +58,13 @@ TEST_F(RunnerTest, LeavesPicturesOutWhenTheyAreNotWanted) {
   EXPECT_TRUE(output.thumbnail.empty() && output.spritesheet.empty());
 }
 
+TEST_F(RunnerTest, KeepsNoPictureOfAVideoWhoseFileFails) {
+  const auto video = submit();
+  std::filesystem::create_directory(folder_ / (video + ".mp4"));  // in the file's place
+  const auto runner = run(media_writers("wan", true));
+  EXPECT_EQ(finished(video).status, Status::Failed);
+  EXPECT_EQ(files(), std::vector{video + ".mp4"});
+}
+
 }  // namespace
 }  // namespace reel::jobs
