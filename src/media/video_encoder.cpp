@@ -42,6 +42,8 @@ CodecPtr open_h264(const gen::VideoFormat& format, int quality, bool global_head
   if (std::string_view(codec->name) == "libx264") {
     av_opt_set_int(encoder->priv_data, "crf", crf, 0);
     av_opt_set(encoder->priv_data, "preset", "veryfast", 0);
+    // Little is left to encode after the last frame.
+    av_opt_set(encoder->priv_data, "x264-params", "rc-lookahead=4:sync-lookahead=0", 0);
   } else {  // OpenH264 has no rate factor: about a tenth of a bit a pixel in the middle
     encoder->bit_rate = static_cast<int64_t>(format.width) * format.height * format.fps *
                         std::max(quality, 2) / 500;
