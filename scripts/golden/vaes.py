@@ -129,7 +129,7 @@ def patches():
     piece("vae-patches", {}, cases, {"class": "patchify, unpatchify", "patch_size": 2})
 
 
-def whole(name, folder, frames, size, tiled_size, tile):
+def whole(name, folder, frames, size, tiled_size, tile, encode_tile):
     path = f"models/{folder}/vae"
     model = AutoencoderKLWan.from_pretrained(MODELS / folder / "vae").eval()
     config = json.loads((GOLDENS / path / "config.json").read_text())
@@ -157,16 +157,31 @@ def whole(name, folder, frames, size, tiled_size, tile):
         tile=tile,
     )
     ratio = model.config.scale_factor_spatial
-    video = noise(283, 1, 3, 9, size[0] * ratio, size[1] * ratio).clamp(-1, 1)
+    video = noise(283, 1, 3, 13, size[0] * ratio, size[1] * ratio).clamp(-1, 1)
+    tiled_video = noise(284, 1, 3, 5, tiled_size[0] * ratio, tiled_size[1] * ratio).clamp(-1, 1)
     encode = lambda: model._encode(video)
     weights.assert_each_matters(model.encoder, encode)
     weights.assert_each_matters(model.quant_conv, encode)
+    whole_mode = model.encode(tiled_video).latent_dist.mode()
+    model.enable_tiling(**encode_tile)
+    tiled_mode = model.encode(tiled_video).latent_dist.mode()
+    model.use_tiling = False
+    apart = weights.relative(tiled_mode, whole_mode)
+    print(f"  tiled encoder against whole: {apart:.1e}")
+    if apart < 0.02:
+        raise AssertionError("tiling makes no difference here")
     goldenfile.write(
         f"{name}-encode",
-        {"in.video": video, "out.moments": encode(), "out.mode": model.encode(video).latent_dist.mode()},
+        {
+            "in.video": video,
+            "out.mode": model.encode(video).latent_dist.mode(),
+            "in.tiled.video": tiled_video,
+            "out.tiled.mode": tiled_mode,
+        },
         source=source("diffusers.AutoencoderKLWan"),
         model=path,
         config=config,
+        tile=encode_tile,
     )
 
 
@@ -187,6 +202,6 @@ MINTS = {
     "vae-attention": attention_block,
     "vae-shortcuts": shortcuts,
     "vae-patches": patches,
-    "vae21": functools.partial(whole, "vae21", "a14b-tiny", 5, (2, 3), (4, 7), tile(24, 32, 16, 24)),
-    "vae22": functools.partial(whole, "vae22", "ti2v-5b-tiny", 4, (1, 2), (2, 3), tile(32, 32, 16, 16)),
+    "vae21": functools.partial(whole, "vae21", "a14b-tiny", 5, (2, 3), (4, 7), *2 * [tile(24, 32, 16, 24)]),
+    "vae22": functools.partial(whole, "vae22", "ti2v-5b-tiny", 4, (1, 2), (2, 3), tile(32, 32, 16, 16), tile(16, 16, 8, 8)),
 }

@@ -45,6 +45,17 @@ std::vector<std::string> WanVaeConfig::problems() const {
     }
   }
 
+  // The encoder's averages the other way round.
+  for (size_t level = 0; is_residual && level < dim_mult.size(); ++level) {
+    const int64_t from = level == 0 ? 1 : dim_mult[level - 1];
+    const int64_t pixels = level + 1 == dim_mult.size() ? 1 : temperal_downsample[level] ? 8 : 4;
+    if (from * pixels % dim_mult[level] != 0) {
+      problems.push_back(
+          fmt::format("dim_mult: expected {} x {} to be a multiple of {}, as is_residual asks for",
+                      from, pixels, dim_mult[level]));
+    }
+  }
+
   const int64_t patch = patch_size.value_or(1);
   expect("in_channels", 3 * patch * patch, in_channels);
   expect("out_channels", 3 * patch * patch, out_channels);
@@ -79,9 +90,10 @@ WanVaeConfig read_wan_vae_config(const std::filesystem::path& file) {
   c.scale_factor_spatial = json.get("scale_factor_spatial", c.scale_factor_spatial);
   c.latents_mean = json.get("latents_mean", c.latents_mean);
   c.latents_std = json.get("latents_std", c.latents_std);
+  c.attn_scales = json.get("attn_scales", c.attn_scales);
   // Dropout does nothing outside training; clip_output is no argument of the constructor, which
-  // always clips; attn_scales are of the encoder.
-  json.ignore({"dropout", "clip_output", "attn_scales"});
+  // always clips.
+  json.ignore({"dropout", "clip_output"});
   json.finish();
   json.check(c.problems());
   return c;

@@ -45,6 +45,11 @@ Convolution::Convolution(const weights::ParamScope& scope, std::vector<int64_t> 
       bias(scope.declare("bias", {shape[0]})),
       packed_weight(declare_packed(scope)) {}
 
+at::Tensor Convolution::weight_OCtyx() const {
+  const bool packed = packed_weight && packed_weight->tensor.defined();
+  return packed ? packed_weight->tensor : five_dims(weight.tensor);
+}
+
 at::Tensor Convolution::operator()(const at::Tensor& x, int64_t taps) const {
   const bool onednn = onednn_takes(x.device(), x.scalar_type());
   if (!onednn && weight.tensor.dim() == 4) {  // frames as a batch
@@ -53,8 +58,7 @@ at::Tensor Convolution::operator()(const at::Tensor& x, int64_t taps) const {
         .unflatten(0, {x.size(0), x.size(2)})
         .transpose(1, 2);
   }
-  const bool packed = packed_weight && packed_weight->tensor.defined();
-  at::Tensor w_OCtyx = packed ? packed_weight->tensor : five_dims(weight.tensor);
+  at::Tensor w_OCtyx = weight_OCtyx();
   if (taps > 0) w_OCtyx = w_OCtyx.narrow(2, w_OCtyx.size(2) - taps, taps);
   const std::array<int64_t, 3> padding{0, w_OCtyx.size(3) / 2, w_OCtyx.size(4) / 2};
   const std::array<int64_t, 3> ones{1, 1, 1};
@@ -66,6 +70,14 @@ at::Tensor Convolution::operator()(const at::Tensor& x, int64_t taps) const {
   // ATen's own choice takes an input for small that has few rows, whatever their width, and then
   // leaves both oneDNN and the layout.
   return at::mkldnn_convolution(x, w_OCtyx, bias.tensor, padding, ones, ones, /*groups=*/1);
+}
+
+at::Tensor Convolution::strided(const at::Tensor& x, std::array<int64_t, 3> step) const {
+  const std::array<int64_t, 3> ones{1, 1, 1}, none{0, 0, 0};
+  if (!onednn_takes(x.device(), x.scalar_type())) {
+    return at::conv3d(x, weight_OCtyx(), bias.tensor, step);
+  }
+  return at::mkldnn_convolution(x, weight_OCtyx(), bias.tensor, none, step, ones, /*groups=*/1);
 }
 
 }  // namespace reel::nn

@@ -123,6 +123,72 @@ INSTANTIATE_TEST_SUITE_P(Modes, Upsampling,
                                          UpsampleCase{"upsample3d_wide", kChunks, 6, true}),
                          [](const auto& info) { return info.param.kind; });
 
+struct DownsampleCase {
+  const char* kind;
+  int chunks;
+  bool in_time;
+};
+
+class Downsampling : public testing::TestWithParam<DownsampleCase> {
+ protected:
+  test::Golden golden{"vae-resample"};
+  Filled<Downsample> layer{golden, std::string(GetParam().kind) + ".", int64_t{6},
+                           GetParam().in_time};
+
+  double worst(bool keep_histories) const {
+    std::vector<at::Tensor> histories;
+    double error = 0;
+    for (int i = 0; i < GetParam().chunks; ++i) {
+      if (!keep_histories) histories.clear();
+      HistoryCursor cursor(histories);
+      const std::string chunk = std::string(GetParam().kind) + ".chunk." + std::to_string(i);
+      error = std::max(
+          error, test::max_abs(layer.layer(golden["in." + chunk], cursor), golden["out." + chunk]));
+    }
+    return error;
+  }
+};
+
+TEST_P(Downsampling, IsDiffusersChunkByChunk) { EXPECT_LT(worst(true), test::bound(3e-6)); }
+
+TEST_P(Downsampling, NeedsItsHistoriesAndParameters) {
+  if (GetParam().in_time) {
+    EXPECT_GT(worst(false), 1e-2);
+  }
+  for (weights::Param& param : layer.params.params()) {
+    const at::Tensor kept = param.tensor.clone();
+    param.tensor.zero_();
+    EXPECT_GT(worst(true), 1e-2) << param.name;
+    param.tensor.copy_(kept);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, Downsampling,
+                         testing::Values(DownsampleCase{"downsample2d", 2, false},
+                                         DownsampleCase{"downsample3d", 3, true}),
+                         [](const auto& info) { return info.param.kind; });
+
+TEST(Averaged, IsDiffusers) {
+  const test::Golden golden("vae-shortcuts");
+  struct Case {
+    std::string name;
+    int64_t frames, space;
+  };
+  for (const auto& [name, frames, space] :
+       {Case{"space", 1, 2}, Case{"both", 2, 2}, Case{"none", 1, 1}}) {
+    const at::Tensor x = golden["in.down." + name + ".x"];
+    const at::Tensor right = golden["out.down." + name + ".x"];
+    at::Tensor main = at::ones_like(right);
+    add_averaged(main, x, frames, space);
+    EXPECT_LT(test::max_abs(main, right + 1), 1e-6) << name;
+
+    const at::Tensor right_one = golden["out.down." + name + ".one_frame"];
+    at::Tensor one = at::zeros_like(right_one);
+    add_averaged(one, x.narrow(2, 0, 1), frames, space);
+    EXPECT_LT(test::max_abs(one, right_one), 1e-6) << name;
+  }
+}
+
 TEST(Duplicated, IsDiffusers) {
   const test::Golden golden("vae-shortcuts");
   for (const auto& [name, frames] :

@@ -15,6 +15,7 @@ struct WanVaeConfig {
   int64_t z_dim = 16;
   std::vector<int64_t> dim_mult{1, 2, 4, 4};
   int64_t num_res_blocks = 2;
+  std::vector<double> attn_scales;                           // of the encoder
   std::vector<bool> temperal_downsample{false, true, true};  // sic
   bool is_residual = false;                                  // the layout of Wan2.2's VAE
   int64_t in_channels = 3;

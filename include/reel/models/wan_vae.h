@@ -14,6 +14,11 @@
 
 namespace reel::models {
 
+/// How far one video is encoded: a value, empty at first.
+struct EncoderCache {
+  std::vector<at::Tensor> histories;  // what each causal convolution remembers
+};
+
 /// How far one video is decoded: a value, empty at first. Steps may be taken on different devices
 /// of one kind if `histories` are moved along.
 struct DecoderCache {
@@ -65,6 +70,45 @@ class WanVaeDecoder {
   // Before patches are taken apart and values clamped, as tiles must be blended.
   at::Tensor decode_part(const at::Tensor& z_BCthw, DecoderCache& cache) const;
   at::Tensor finish(const at::Tensor& parts_BCTHW) const;
+
+  config::WanVaeConfig config_;
+  at::Device device_;
+  at::ScalarType dtype_;
+  std::unique_ptr<const Network> network_;
+};
+
+/// The encoder that goes with it, to the mode of its distribution. Dtypes and letters are the
+/// decoder's.
+class WanVaeEncoder {
+ public:
+  /// Declares `encoder.*` and `quant_conv.*`. `config` has no problems(). Throws Error(Unsupported)
+  /// if it asks for attention beside the middle's.
+  WanVaeEncoder(const weights::ParamScope& scope, const config::WanVaeConfig& config);
+  ~WanVaeEncoder();
+  WanVaeEncoder(WanVaeEncoder&&) noexcept;
+
+  /// The next frames x [B, 3, n, H, W] in -1…1 -> the next latent frame [B, C, 1, h, w]: one frame
+  /// first, then `scale_factor_temporal` at a time. Sides are multiples of `scale_factor_spatial`.
+  at::Tensor encode_part(const at::Tensor& x_BCTHW, EncoderCache& cache) const;
+
+  /// All at once: x [B, 3, T, H, W] -> [B, C, (T - 1) / scale_factor_temporal + 1, h, w]; frames
+  /// beyond that are not seen. In the encoder's dtype. `keep_on` as of decode_tiled.
+  std::optional<at::Tensor> encode(const at::Tensor& x_BCTHW,
+                                   const std::function<bool(int, int)>& keep_on) const;
+
+  /// As `encode`, in overlapping tiles that are blended, unless the video is no larger than a tile.
+  /// As in Diffusers, a tile's pixels are counted after patches have been taken together.
+  std::optional<at::Tensor> encode_tiled(const at::Tensor& x_BCTHW, const Tiling& tiling,
+                                         const std::function<bool(int, int)>& keep_on) const;
+
+  /// What `encode` made -> what the transformer takes: `(x - mean) * (1 / std)` in fp32.
+  at::Tensor normalise(const at::Tensor& latents_BCThw) const;
+
+ private:
+  struct Network;
+
+  at::Tensor patches(const at::Tensor& x_BCTHW) const;
+  at::Tensor encode_patches(const at::Tensor& x_BCTHW, EncoderCache& cache) const;
 
   config::WanVaeConfig config_;
   at::Device device_;

@@ -2,11 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
+
 #include "reel/weights/param.h"
 
 namespace reel::nn {
 
-/// A 3D convolution padded with zeros in space, not in time.
+/// A 3D convolution, padded with zeros in space, not in time, unless said otherwise.
 ///
 /// On the CPU in fp32 the weight is kept channels_last_3d, as oneDNN and matrix products read it.
 struct Convolution {
@@ -18,9 +20,16 @@ struct Convolution {
   /// 0: all.
   at::Tensor operator()(const at::Tensor& x_BCTHW, int64_t taps = 0) const;
 
+  /// Not padded, at every `step`-th frame, row and column where the weight fits:
+  /// x [B, in, T, H, W] -> [B, out, (T − frames) / step + 1, …].
+  at::Tensor strided(const at::Tensor& x_BCTHW, std::array<int64_t, 3> step) const;
+
   const weights::Param& weight;
   const weights::Param& bias;
   const weights::Packed* packed_weight;  // null: none on this device
+
+ private:
+  at::Tensor weight_OCtyx() const;
 };
 
 }  // namespace reel::nn

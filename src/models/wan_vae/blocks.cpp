@@ -98,6 +98,20 @@ at::Tensor Upsample::operator()(const at::Tensor& x, bool first, HistoryCursor& 
                           .reshape({batch, frames * times, 2 * height, 2 * width, channels})));
 }
 
+Downsample::Downsample(const weights::ParamScope& scope, int64_t channels, bool in_time)
+    : conv(scope / "resample" / 1, {channels, channels, 3, 3}) {
+  if (in_time) time_conv.emplace(scope / "time_conv", std::vector{channels, channels, 3L, 1L, 1L});
+}
+
+at::Tensor Downsample::operator()(const at::Tensor& x, HistoryCursor& histories) const {
+  at::Tensor y = conv.strided(at::constant_pad_nd(x, {0, 1, 0, 1}), {1, 2, 2});
+  if (!time_conv) return y;
+  at::Tensor& history = histories.next();
+  const at::Tensor before = history;
+  history = y.narrow(2, y.size(2) - 1, 1).clone(at::MemoryFormat::ChannelsLast3d);
+  return before.defined() ? time_conv->strided(at::cat({before, y}, 2), {2, 1, 1}) : y;
+}
+
 void add_duplicated(at::Tensor& main, const at::Tensor& x, int64_t frames, bool first) {
   const int64_t batch = x.size(0), parts = x.size(2), height = x.size(3), width = x.size(4);
   const int64_t out = main.size(1);
@@ -115,6 +129,18 @@ void add_duplicated(at::Tensor& main, const at::Tensor& x, int64_t frames, bool 
   channels_last(main)
       .view({batch, parts, first ? 1 : frames, height, 2, width, 2, out})
       .add_(first ? dealt.narrow(2, place[0] - 1, 1) : dealt);
+}
+
+void add_averaged(at::Tensor& main, const at::Tensor& x, int64_t frames, int64_t space) {
+  const int64_t missing = main.size(2) * frames - x.size(2);
+  main.add_(at::constant_pad_nd(x, {0, 0, 0, 0, missing, 0})
+                .unflatten(4, {-1, space})
+                .unflatten(3, {-1, space})
+                .unflatten(2, {-1, frames})         // B C T t H y W x
+                .permute({0, 1, 3, 5, 7, 2, 4, 6})  // B C t y x T H W
+                .flatten(1, 4)
+                .unflatten(1, {main.size(1), -1})
+                .mean(2));
 }
 
 }  // namespace reel::models::wan_vae

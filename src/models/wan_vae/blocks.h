@@ -86,8 +86,23 @@ struct Upsample {
   nn::Convolution conv;
 };
 
+// Half the rows and columns, and, `in_time`, half the frames of every part but the first.
+struct Downsample {
+  Downsample(const weights::ParamScope& scope, int64_t channels, bool in_time);
+
+  at::Tensor operator()(const at::Tensor& x_BCTHW, HistoryCursor& histories) const;
+
+  std::optional<nn::Convolution> time_conv;
+  nn::Convolution conv;
+};
+
 // Adds x, its channels dealt out to frames, rows and columns, to `main`, which has
 // `frames` times x's frames (as many, if they are the `first`) and twice its rows and columns.
 void add_duplicated(at::Tensor& main_BCTHW, const at::Tensor& x_BCTHW, int64_t frames, bool first);
+
+// Adds x to `main`, which has fewer frames by the factor `frames` and fewer rows and columns by
+// `space`: neighbouring values of x, counted by channel, frame, row and column, are averaged to
+// make main's channels. Frames that are missing at the beginning count as zeros.
+void add_averaged(at::Tensor& main_BCTHW, const at::Tensor& x_BCTHW, int64_t frames, int64_t space);
 
 }  // namespace reel::models::wan_vae

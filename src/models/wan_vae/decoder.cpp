@@ -1,7 +1,9 @@
 #include <ATen/ATen.h>
 
 #include "blocks.h"
+#include "latent_scale.h"
 #include "reel/models/wan_vae.h"
+#include "tiles.h"
 
 namespace reel::models {
 namespace {
@@ -52,10 +54,6 @@ at::Tensor unpatchify(const at::Tensor& x, int64_t patch) {
       .permute({0, 1, 4, 5, 3, 6, 2})    // B C T h r w q
       .flatten(5, 6)
       .flatten(3, 4);
-}
-
-at::Tensor per_channel(const std::vector<double>& values, const at::TensorOptions& options) {
-  return at::tensor(at::ArrayRef<double>(values), at::kFloat).view({1, -1, 1, 1, 1}).to(options);
 }
 
 }  // namespace
@@ -132,6 +130,30 @@ at::Tensor WanVaeDecoder::decode(const at::Tensor& z) const {
   std::vector<at::Tensor> frames;
   for (int64_t t = 0; t < z.size(2); ++t) frames.push_back(decode_frame(z.narrow(2, t, 1), cache));
   return at::cat(frames, 2);
+}
+
+std::optional<at::Tensor> WanVaeDecoder::decode_tiled(
+    const at::Tensor& z, const Tiling& tiling, const std::function<bool(int, int)>& keep_on) const {
+  const int64_t pixels = config_.scale_factor_spatial;
+  const Tiles tiles =
+      tiles_of(z.size(3), z.size(4), tiling, pixels,
+               z.size(3) * pixels <= tiling.height && z.size(4) * pixels <= tiling.width);
+  const int total = tiles.count() * static_cast<int>(z.size(2));
+  int done = 0;
+  // The network's own pixels, before patches are taken apart.
+  const int64_t scale = pixels / config_.patch_size.value_or(1);
+  const auto whole = stitched(tiles, scale, [&](const Area& area) -> std::optional<at::Tensor> {
+    const at::Tensor seen = z.narrow(3, area.top, area.rows).narrow(4, area.left, area.columns);
+    DecoderCache cache;
+    std::vector<at::Tensor> parts;
+    for (int64_t t = 0; t < z.size(2); ++t) {
+      if (!keep_on(done++, total)) return std::nullopt;
+      parts.push_back(decode_part(seen.narrow(2, t, 1), cache));
+    }
+    return at::cat(parts, 2);
+  });
+  if (!whole) return std::nullopt;
+  return finish(*whole);
 }
 
 bool wan_vae_encoder_only(std::string_view name) {
