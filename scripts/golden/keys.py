@@ -5,7 +5,7 @@ import re
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
-from transformers import UMT5Config, UMT5EncoderModel
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, UMT5Config, UMT5EncoderModel
 
 import goldenfile
 
@@ -82,6 +82,25 @@ VAE_22 = dict(
 )
 
 
+# laion/CLIP-ViT-H-14-laion2B-s32B-b79K
+CLIP = dict(
+    hidden_size=1280,
+    intermediate_size=5120,
+    num_hidden_layers=32,
+    num_attention_heads=16,
+    num_channels=3,
+    image_size=224,
+    patch_size=14,
+    hidden_act="gelu",
+    layer_norm_eps=1e-5,
+    projection_dim=1024,
+    attention_dropout=0.0,
+    dropout=0.0,
+    initializer_factor=1.0,
+    initializer_range=0.02,
+)
+
+
 def transformer(**changes):
     return WanTransformer3DModel, {**TRANSFORMER, **changes}
 
@@ -101,6 +120,7 @@ MODELS = {
     "wan2.2-i2v-a14b": (BOTH, transformer(in_channels=36), 14_288_901_184),
     "wan2.2-ti2v-5b": (["transformer"], transformer(**FIVE), 4_999_787_712),
     "umt5-xxl": (["text_encoder"], (UMT5EncoderModel, UMT5), 5_680_910_336),
+    "clip-vit-h-14": (["image_encoder"], (CLIPVisionModelWithProjection, CLIP), 632_076_800),
     "wan2.1-vae": (["vae"], (AutoencoderKLWan, VAE_21), 126_892_531),
     "wan2.2-vae": (["vae"], (AutoencoderKLWan, VAE_22), 704_688_668),
 }
@@ -110,6 +130,8 @@ def build(kind, config):
     with torch.device("meta"):
         if kind is UMT5EncoderModel:
             return kind(UMT5Config(is_encoder_decoder=False, use_cache=False, **config))
+        if kind is CLIPVisionModelWithProjection:
+            return kind(CLIPVisionConfig(**config))
         return kind(**{key: value for key, value in config.items() if key != "clip_output"})
 
 
@@ -117,7 +139,7 @@ def folded(shapes):
     """`blocks.0.x` … `blocks.39.x` of one shape become `blocks.{0..39}.x`."""
     groups = {}
     for key, shape in shapes.items():
-        parts = re.match(r"(blocks|encoder\.block)\.(\d+)\.(.*)", key)
+        parts = re.match(r"(blocks|encoder\.block|vision_model\.encoder\.layers)\.(\d+)\.(.*)", key)
         pattern = f"{parts[1]}.{{}}.{parts[3]}" if parts else key
         groups.setdefault((pattern, shape), []).append(int(parts[2]) if parts else None)
     result = {}

@@ -9,7 +9,7 @@ from diffusers.models.transformers.transformer_wan import (
     WanTimeTextImageEmbedding,
     WanTransformerBlock,
 )
-from transformers import UMT5Config, UMT5EncoderModel
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, UMT5Config, UMT5EncoderModel
 
 import goldenfile
 import models
@@ -65,6 +65,30 @@ def umt5():
         }
     )
     goldenfile.write("umt5-tiny", tensors, source=source("transformers.UMT5EncoderModel"), config=config)
+
+
+def clip_vision():
+    """Two forms: GELU on a picture of whole patches, quick GELU on one with a rest."""
+    tensors, configs = {}, {}
+    for index, (form, act, side) in enumerate((("gelu", "gelu", 12), ("quick", "quick_gelu", 15))):
+        config = dict(
+            hidden_size=20,
+            intermediate_size=28,
+            num_hidden_layers=4,
+            num_attention_heads=2,
+            image_size=side,
+            patch_size=4,
+            hidden_act=act,
+            layer_norm_eps=1e-5,
+        )
+        model = weights.randomise(CLIPVisionModelWithProjection(CLIPVisionConfig(projection_dim=12, **config)), 191 + index, models.CLIP_GAINS)
+        pixels = noise(193 + index, 2, 3, side, side)
+        run = lambda: model(pixels, output_hidden_states=True).hidden_states[-2]
+        weights.assert_each_matters(model, run, skip=("layers.3.", "post_layernorm", "visual_projection", "k_proj.bias"))
+        tensors.update(goldenfile.weights(model, f"w.{form}."))
+        tensors.update({f"in.{form}.pixels": pixels, f"out.{form}.hidden": run()})
+        configs[form] = config
+    goldenfile.write("clip-vision-tiny", tensors, source=source("transformers.CLIPVisionModelWithProjection"), config=configs)
 
 
 def rope_table(dim, frames, height, width):
@@ -171,7 +195,8 @@ def block():
     goldenfile.write("wan-block", tensors, source=source("diffusers.WanTransformerBlock"), config=config)
 
 
-def transformer(name, seed, latents, steps, **changes):
+def transformer(name, seed, latents, steps, views=None, **changes):
+    """`views`: what the image encoder gives; the text then has all its 512 places."""
     config = dict(
         patch_size=[1, 2, 2],
         num_attention_heads=3,
@@ -187,9 +212,9 @@ def transformer(name, seed, latents, steps, **changes):
     )
     config.update(changes)
     model = weights.randomise(WanTransformer3DModel(**config), seed, models.TRANSFORMER_GAINS)
-    text = noise(seed + 2, latents.shape[0], 11, config["text_dim"])
+    text = noise(seed + 2, latents.shape[0], 11 if views is None else 512, config["text_dim"])
     text[-1, 6:] = 0
-    run = lambda step: model(latents, step, text, return_dict=False)[0]
+    run = lambda step, text=text: model(latents, step, text, views, return_dict=False)[0]
     weights.assert_each_matters(model, lambda: run(next(iter(steps.values()))))
     hidden = []
     for layer in model.blocks:
@@ -204,7 +229,15 @@ def transformer(name, seed, latents, steps, **changes):
             tensors[f"out.{kind}.patches"] = hidden[0]
             for index, state in enumerate(hidden[1:]):
                 tensors[f"out.{kind}.block.{index}"] = state
+    if views is not None:
+        tensors.update({"in.views": views, "in.short.timestep": step, "out.short.sample": run(step, text[:, :11])})
     goldenfile.write(name, tensors, source=source("diffusers.WanTransformer3DModel"), config=config)
+
+
+def image_transformer(name, seed, views, **changes):
+    shape = dict(num_layers=2, in_channels=9, image_dim=views.shape[2], **changes)
+    latents = noise(seed + 1, 2, 9, 2, 4, 6)
+    transformer(name, seed, latents, {"int": torch.tensor([923, 250])}, views, **shape)
 
 
 def transformer_tiny():
@@ -223,6 +256,7 @@ def transformer_5b_tiny():
 
 MINTS = {
     "umt5-tiny": umt5,
+    "clip-vision-tiny": clip_vision,
     "wan-rope": rope,
     "wan-time-text": time_text,
     "wan-attention": lambda: attention("wan-attention", 36, 3, 2, (3, 2, 5)),
@@ -230,4 +264,11 @@ MINTS = {
     "wan-block": block,
     "wan-transformer-tiny": transformer_tiny,
     "wan-transformer-5b-tiny": transformer_5b_tiny,
+    "wan-transformer-i2v-tiny": lambda: image_transformer(
+        "wan-transformer-i2v-tiny", 161, noise(169, 2, 7, 10), added_kv_proj_dim=36
+    ),
+    "wan-transformer-flf-tiny": lambda: image_transformer(
+        "wan-transformer-flf-tiny", 171, noise(179, 4, 7, 10), added_kv_proj_dim=36, pos_embed_seq_len=14
+    ),
+    "wan-transformer-joined-tiny": lambda: image_transformer("wan-transformer-joined-tiny", 181, noise(189, 2, 7, 10)),
 }

@@ -22,6 +22,7 @@ TRANSFORMER_GAINS = {
     "attn2.to_v.weight": 1.5,
     "attn2.to_out.0.weight": 1.5,
 }
+CLIP_GAINS = {"q_proj": 1.5, "k_proj": 1.5, "q_proj.bias": 4.0}
 VAE_GAINS = {"to_qkv": 2.0, "time_conv": 1.4, "decoder.conv_out.bias": 0.5}
 
 

@@ -66,9 +66,9 @@ Denoiser::Prepared Denoiser::prepare(const Expert& expert, const at::Tensor& lat
 
 const Denoiser::Prepared& Denoiser::with_prompts(const Expert& expert, Prepared& prepared) const {
   if (prepared.positive.layers.empty()) {
-    prepared.positive = expert.model.prompt(prompts_.positive, *expert.blocks);
+    prepared.positive = expert.model.prompt(prompts_.positive, {}, *expert.blocks);
     if (prompts_.negative.defined()) {
-      prepared.negative = expert.model.prompt(prompts_.negative, *expert.blocks);
+      prepared.negative = expert.model.prompt(prompts_.negative, {}, *expert.blocks);
     }
   }
   return prepared;

@@ -52,7 +52,8 @@ void run(at::ScalarType dtype, int64_t blocks, int forwards, at::Device device) 
   watch.restart();
   const auto rope = model.rope(grid);
   const auto table = model.times(at::linspace(999, 20, 50, device));
-  const auto prompt = model.prompt(at::randn({1, 512, config.text_dim}, device).to(dtype), stay);
+  const auto prompt =
+      model.prompt(at::randn({1, 512, config.text_dim}, device).to(dtype), {}, stay);
   wait_for(device);
   fmt::print("request {:8.1f} ms (rope, 50 timesteps, one prompt)\n", watch.milliseconds());
 

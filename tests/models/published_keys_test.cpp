@@ -8,6 +8,7 @@
 #include "device.h"
 #include "reel/config/json_reader.h"
 #include "reel/config/model_index.h"
+#include "reel/models/clip_vision.h"
 #include "reel/models/umt5.h"
 #include "reel/models/wan_transformer.h"
 #include "reel/models/wan_vae.h"
@@ -77,7 +78,8 @@ void expect_same(const Keys& ours, const Keys& theirs, const std::string& name) 
 
 TEST(PublishedKeys, TransformersDeclareThemAll) {
   for (const char* name :
-       {"wan2.1-t2v-1.3b", "wan2.1-t2v-14b", "wan2.2-t2v-a14b", "wan2.2-ti2v-5b"}) {
+       {"wan2.1-t2v-1.3b", "wan2.1-t2v-14b", "wan2.1-i2v-14b", "wan2.1-flf2v-14b",
+        "wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-ti2v-5b"}) {
     const Published published(name);
     const auto config = config::read_wan_transformer_config(published.file);
     expect_same(declared<WanTransformer>(config), published.keys, name);
@@ -100,6 +102,16 @@ TEST(PublishedKeys, TheTextEncoderDeclaresThemAll) {
   const Published published("umt5-xxl");
   const auto config = config::read_umt5_config(published.file);
   expect_same(declared<Umt5Encoder>(config), published.keys, "umt5-xxl");
+}
+
+TEST(PublishedKeys, TheImageEncoderDeclaresAllThatIsUsed) {
+  const Published published("clip-vit-h-14");
+  const auto config = config::read_clip_vision_config(published.file);
+  Keys used = published.keys;
+  const auto options = ClipVision::load_options(weights::ParamSet(at::kCPU, at::kFloat), config);
+  EXPECT_EQ(std::erase_if(used, [&](const auto& entry) { return options.unused(entry.first); }),
+            16u + 3u);
+  expect_same(declared<ClipVision>(config), used, "clip-vit-h-14");
 }
 
 TEST(PublishedKeys, VaesDeclareThemAll) {

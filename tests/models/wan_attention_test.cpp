@@ -17,8 +17,8 @@ struct GoldenAttention {
     return attention.over_self(golden["in.hidden"], rope, {.sequence = solo});
   }
   at::Tensor over_self() { return over_self(test::wan_rope(golden)); }
-  at::Tensor over_text() {
-    return attention.over_text(golden["in.hidden"], attention.key_value(golden["in.text"]));
+  at::Tensor over_context() {
+    return attention.over_context(golden["in.hidden"], attention.keys_of(golden["in.text"]));
   }
 
   test::Golden golden;
@@ -80,9 +80,9 @@ TEST(WanAttention, ReadsTheRopeAtThisRanksTokens) {
 
 TEST(WanAttention, OverTextEqualsDiffusers) {
   GoldenAttention tiny("wan-attention", "cross");
-  EXPECT_LT(test::relative_l2(tiny.over_text(), tiny.golden["out.cross"]), test::bound(1e-6));
+  EXPECT_LT(test::relative_l2(tiny.over_context(), tiny.golden["out.cross"]), test::bound(1e-6));
   tiny.params.find("norm_k.weight")->tensor.fill_(1);
-  EXPECT_GT(test::relative_l2(tiny.over_text(), tiny.golden["out.cross"]), 1e-3);
+  EXPECT_GT(test::relative_l2(tiny.over_context(), tiny.golden["out.cross"]), 1e-3);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct GoldenBlock {
         rows.dim() == 4 ? rows.flatten(0, 1) : rows,
         rows.dim() == 4 ? at::arange(B * S, rows.device()).view({B, S}) : at::Tensor()};
     return (*block)(golden["in.hidden"], time, test::wan_rope(golden),
-                    block->attn2.key_value(golden["in.text"]), {.sequence = solo});
+                    block->attn2.keys_of(golden["in.text"]), {.sequence = solo});
   }
 
   double distance() { return test::relative_l2(run(), golden["out.hidden"]); }

@@ -24,6 +24,12 @@ inline config::WanTransformerConfig wan_config(const Golden& golden) {
   c.ffn_dim = json.value("ffn_dim", int64_t{28});
   c.num_layers = json.value("num_layers", int64_t{1});
   c.eps = json.value("eps", c.eps);
+  const auto optional = [&](const char* key) {
+    return json.contains(key) ? std::optional(json[key].get<int64_t>()) : std::nullopt;
+  };
+  c.image_dim = optional("image_dim");
+  c.added_kv_proj_dim = optional("added_kv_proj_dim");
+  c.pos_embed_seq_len = optional("pos_embed_seq_len");
   c.rope_max_seq_len = json.value("rope_max_seq_len", c.rope_max_seq_len);
   return c;
 }

@@ -43,7 +43,7 @@ struct GoldenTransformer {
     const auto latents = golden["in.latents"];
     const auto grid = model.grid_of(latents);
     const StepTime time = time_of(golden["in." + which + ".timestep"]);
-    const PromptContext prompt = model.prompt(golden["in.text"], stay);
+    const PromptContext prompt = model.prompt(text, views, stay);
     const auto rope = model.rope(grid);
     const Conditions conditions{time, rope, prompt};
     auto x = model.begin(latents);
@@ -65,6 +65,8 @@ struct GoldenTransformer {
   WanTransformer model;
   dist::SoloGroup solo;
   residency::ResidentBlocks stay;
+  at::Tensor text = golden["in.text"];
+  at::Tensor views = golden.file.tensors().contains("in.views") ? golden["in.views"] : at::Tensor();
   at::Tensor patches;              // of the last run
   std::vector<at::Tensor> layers;  // what each block returned
 };
@@ -98,7 +100,7 @@ TEST(WanTransformer, OneRowOfTimeIsARowForEachToken) {
   const auto latents = tiny.golden["in.latents"];
   const auto grid = tiny.model.grid_of(latents);
   const auto time = tiny.model.times(timestep.flatten().slice(0, 0, 1)).at(0);
-  const auto prompt = tiny.model.prompt(tiny.golden["in.text"], tiny.stay);
+  const auto prompt = tiny.model.prompt(tiny.golden["in.text"], {}, tiny.stay);
   const auto rope = tiny.model.rope(grid);
   const auto x = tiny.model.blocks(0, 2, tiny.model.begin(latents), {time, rope, prompt},
                                    {.sequence = tiny.solo}, tiny.stay);
@@ -165,7 +167,7 @@ TEST(WanTransformer, AsksForEachBlockOnceAndNamesTheNext) {
   NotedBlocks noted;
   const auto latents = tiny.golden["in.latents"];
   const auto time = tiny.time_of(tiny.golden["in.int.timestep"]);
-  const auto prompt = tiny.model.prompt(tiny.golden["in.text"], noted);
+  const auto prompt = tiny.model.prompt(tiny.golden["in.text"], {}, noted);
   const auto rope = tiny.model.rope(tiny.model.grid_of(latents));
   tiny.model.blocks(1, 3, tiny.model.begin(latents), {time, rope, prompt}, {.sequence = tiny.solo},
                     noted);
@@ -192,12 +194,53 @@ TEST(WanTransformer, RefusesLatentsThatDoNotFit) {
   EXPECT_EQ(tiny.model.grid_of(at::zeros({1, 6, 40, 4, 10})).tokens(), 40 * 2 * 5);
 }
 
-TEST(WanTransformer, RefusesAnImageModel) {
-  config::WanTransformerConfig config;
-  config.image_dim = 1280;
-  config.num_layers = 1;
-  weights::ParamSet params(at::kCPU, at::kFloat);
-  EXPECT_THROW(WanTransformer(weights::ParamScope(params), config), Error);
+class ImageTransformer : public testing::TestWithParam<const char*> {
+ protected:
+  GoldenTransformer tiny{GetParam()};
+};
+
+TEST_P(ImageTransformer, EqualsDiffusers) {
+  EXPECT_LT(tiny.distance("int"), test::bound(2e-6));
+  tiny.params.pack();
+  EXPECT_LT(tiny.distance("int"), test::bound(2e-6));
+}
+
+TEST_P(ImageTransformer, CountsTextFromTheEndAsDiffusers) {
+  tiny.text = tiny.text.narrow(1, 0, 11);
+  EXPECT_LT(tiny.distance("short"), test::bound(2e-6));
+  EXPECT_GT(tiny.distance("int"), 1e-3);
+}
+
+TEST_P(ImageTransformer, NeedsItsPictureAndEachParameterOfIt) {
+  tiny.views = tiny.views.flip(0);
+  EXPECT_GT(tiny.distance("int"), 1e-3);
+  tiny.views = tiny.golden["in.views"];
+  for (weights::Param& param : tiny.params.params()) {
+    if (param.name.find("image_embedder") == param.name.npos &&
+        param.name.find("add") == param.name.npos) {
+      continue;
+    }
+    const at::Tensor kept = param.tensor.clone();
+    param.tensor.fill_(param.name.find("norm") == param.name.npos ? 0 : 1);
+    EXPECT_GT(tiny.distance("int"), 1e-3) << param.name;
+    param.tensor.copy_(kept);
+  }
+  tiny.views = at::Tensor();
+  EXPECT_THROW(tiny.run("int"), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ImageTransformer,
+                         testing::Values("wan-transformer-i2v-tiny", "wan-transformer-flf-tiny",
+                                         "wan-transformer-joined-tiny"),
+                         [](const auto& info) {
+                           const std::string name = info.param;
+                           return name.substr(16, name.size() - 21);
+                         });
+
+TEST(WanTransformer, RefusesAPictureThatItCannotSee) {
+  GoldenTransformer tiny("wan-transformer-tiny");
+  tiny.views = at::zeros({2, 7, 10}, test::device());
+  EXPECT_THROW(tiny.run("int"), Error);
 }
 
 }  // namespace

@@ -37,33 +37,48 @@ struct KeyValue {
   at::Tensor k_BTHd, v_BTHd;
 };
 
-/// Wan's attention, over the video itself or over the text.
+/// What a block's second attention reads: the text, and the picture where that has keys of its own.
+struct ContextKeys {
+  KeyValue text;
+  std::optional<KeyValue> image;
+};
+
+/// Wan's attention, over the video itself or over its context.
 struct WanAttention {
-  WanAttention(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
+  /// `image_dim`: the width of pictures that get keys of their own; none: no such keys.
+  WanAttention(const weights::ParamScope& scope, const config::WanTransformerConfig& config,
+               std::optional<int64_t> image_dim = {});
 
   /// x_BSD -> [B, S, D]. Throws Error(Unsupported) if more than one rank shares the tokens.
   at::Tensor over_self(const at::Tensor& x_BSD, const nn::Rope& rope,
                        const BlockContext& context) const;
 
-  /// What over_text reads: the same in every step.
-  KeyValue key_value(const at::Tensor& text_BTD) const;
-  at::Tensor over_text(const at::Tensor& x_BSD, const KeyValue& text) const;
+  /// What over_context reads: the same in every step. A picture's tokens come before the text's,
+  /// of which, where pictures have keys of their own, there are 512.
+  ContextKeys keys_of(const at::Tensor& context_BTD) const;
+  at::Tensor over_context(const at::Tensor& x_BSD, const ContextKeys& context) const;
+
+  struct ImageKeys {
+    nn::Linear to_k, to_v;
+    nn::RmsNorm norm_k;
+  };
 
   nn::Linear to_q, to_k, to_v, to_out;
   nn::RmsNorm norm_q, norm_k;
+  std::optional<ImageKeys> image;
   int64_t heads;
 };
 
-/// One block: attention over the video, over the text, feed-forward.
+/// One block: attention over the video, over its context, feed-forward.
 ///
 /// Names and numerics are those of WanTransformerBlock (Diffusers 0.40): norms, modulation and
 /// gates in fp32, the rest in the compute dtype.
 struct WanBlock {
   WanBlock(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
 
-  /// x_BSD -> [B, S, D]. `rope` is of the whole sequence, `text` this block's own attn2.key_value.
+  /// x_BSD -> [B, S, D]. `rope` is of the whole sequence, `keys` this block's own attn2.keys_of.
   at::Tensor operator()(const at::Tensor& x_BSD, const StepTime& time, const nn::Rope& rope,
-                        const KeyValue& text, const BlockContext& context) const;
+                        const ContextKeys& keys, const BlockContext& context) const;
 
   WanAttention attn1, attn2;
   std::optional<nn::LayerNorm> norm2;  // none: x itself is attn2's input

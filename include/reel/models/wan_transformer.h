@@ -25,9 +25,22 @@ struct TimeTable {
   StepTime at(const std::vector<int64_t>& steps, const at::Tensor& row_of_BS) const;
 };
 
-/// What one prompt comes to in one transformer: every block's keys and values of the text.
+/// What one prompt, and the picture with it, comes to in one transformer: what each block reads.
 struct PromptContext {
-  std::vector<KeyValue> layers;
+  std::vector<ContextKeys> layers;
+};
+
+/// CLIP's view of one or two pictures -> tokens beside the text's. I tokens a picture.
+struct ImageEmbedder {
+  ImageEmbedder(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
+
+  /// views_NIC: a picture each -> [N, I, D]; or, where places are learned, for the first and the
+  /// last picture together, [N / 2, 2I, D].
+  at::Tensor operator()(const at::Tensor& views_NIC) const;
+
+  nn::LayerNorm norm1, norm2;  // in fp32
+  nn::Linear in, out;
+  const weights::Param* pos_embed;  // [1, 2I, C]; null: none
 };
 
 /// What a forward is conditioned on.
@@ -37,13 +50,12 @@ struct Conditions {
   const PromptContext& prompt;
 };
 
-/// The video transformer of Wan 2.1 and 2.2 (T2V; A14B is two of them; 5B with a row of time for
-/// each distinct timestep). WanTransformer3DModel of Diffusers 0.40 in names and numerics.
+/// The video transformer of Wan 2.1 and 2.2 (T2V and I2V; A14B is two of them; 5B with a row of
+/// time for each distinct timestep). WanTransformer3DModel of Diffusers 0.40 in names and numerics.
 ///
 /// A forward is begin, blocks, finish. What a request's steps share is computed once, by rope,
 /// times and prompt, and kept by the caller. Nothing waits for the device.
 struct WanTransformer {
-  /// Throws Error(Unsupported) if `config` asks for image conditioning.
   WanTransformer(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
 
   /// The patches of latents [B, C, F, Y, X]. Throws Error(InvalidArgument) if they are not whole
@@ -55,8 +67,11 @@ struct WanTransformer {
   /// timesteps_N: any dtype, on the model's device.
   TimeTable times(const at::Tensor& timesteps_N) const;
 
-  /// text_BTC: the text encoder's output, [B, T, text_dim].
-  PromptContext prompt(const at::Tensor& text_BTC, residency::Blocks& weights) const;
+  /// text_BTC: the text encoder's output, [B, T, text_dim]; views_NIC: the image encoder's, B times
+  /// a picture or two, undefined: none. Throws Error(InvalidArgument) if they are not what `config`
+  /// asks for.
+  PromptContext prompt(const at::Tensor& text_BTC, const at::Tensor& views_NIC,
+                       residency::Blocks& weights) const;
 
   /// Latents [B, C, F, Y, X] -> x_BSD, compute dtype.
   at::Tensor begin(const at::Tensor& latents_BCFYX) const;
@@ -72,6 +87,7 @@ struct WanTransformer {
   const weights::Param &patch_weight, &patch_bias;
   nn::Linear time_in, time_out, time_proj;  // the first two in fp32
   nn::Linear text_in, text_out;
+  std::optional<ImageEmbedder> image_embedder;
   std::deque<WanBlock> layers;
   const weights::Param& scale_shift_table;  // [1, 2, D]
   nn::Linear proj_out;

@@ -10,16 +10,6 @@
 namespace reel::models {
 namespace {
 
-const config::WanTransformerConfig& supported(const config::WanTransformerConfig& c) {
-  if (c.image_dim || c.added_kv_proj_dim || c.pos_embed_seq_len) {
-    throw Error(
-        ErrorCode::Unsupported,
-        "transformer/config.json: image_dim, added_kv_proj_dim or pos_embed_seq_len is set: "
-        "transformers that see an image are not supported");
-  }
-  return c;
-}
-
 int64_t patch_volume(const config::WanTransformerConfig& c) {
   return c.patch_size[0] * c.patch_size[1] * c.patch_size[2];
 }
@@ -48,9 +38,27 @@ StepTime TimeTable::at(const std::vector<int64_t>& steps, const at::Tensor& row_
   return {at::cat(temb), at::cat(tproj), row_of_BS};
 }
 
+ImageEmbedder::ImageEmbedder(const weights::ParamScope& scope,
+                             const config::WanTransformerConfig& c)
+    : norm1(scope / "norm1", *c.image_dim),
+      norm2(scope / "norm2", c.dim()),
+      in(scope / "ff" / "net" / 0 / "proj", *c.image_dim, *c.image_dim),
+      out(scope / "ff" / "net" / 2, *c.image_dim, c.dim()),
+      pos_embed(c.pos_embed_seq_len
+                    ? &scope.declare("pos_embed", {1, *c.pos_embed_seq_len, *c.image_dim})
+                    : nullptr) {}
+
+at::Tensor ImageEmbedder::operator()(const at::Tensor& views_NIC) const {
+  constexpr double kEps = 1e-5;  // not the model's
+  auto x = views_NIC;
+  if (pos_embed) x = x.reshape({-1, 2 * x.size(1), x.size(2)}) + pos_embed->tensor;
+  x = out(at::gelu(in(kernels::layer_norm(x, norm1.affine(), {}, kEps))));
+  return kernels::layer_norm(x, norm2.affine(), {}, kEps);
+}
+
 WanTransformer::WanTransformer(const weights::ParamScope& scope,
                                const config::WanTransformerConfig& c)
-    : config(supported(c)),
+    : config(c),
       patch_weight((scope / "patch_embedding")
                        .declare("weight", {c.dim(), c.in_channels, c.patch_size[0], c.patch_size[1],
                                            c.patch_size[2]})),
@@ -65,6 +73,7 @@ WanTransformer::WanTransformer(const weights::ParamScope& scope,
       text_out(scope / "condition_embedder" / "text_embedder" / "linear_2", c.dim(), c.dim()),
       scale_shift_table(scope.declare("scale_shift_table", {1, 2, c.dim()}, weights::Keep::Fp32)),
       proj_out(scope / "proj_out", c.dim(), c.out_channels * patch_volume(c)) {
+  if (c.image_dim) image_embedder.emplace(scope / "condition_embedder" / "image_embedder", c);
   for (int64_t i = 0; i < c.num_layers; ++i) layers.emplace_back(scope / "blocks" / i, c);
 }
 
@@ -92,12 +101,20 @@ TimeTable WanTransformer::times(const at::Tensor& timesteps_N) const {
   return {temb_ND, time_proj(at::silu(temb_ND)).unflatten(1, {6, config.dim()})};
 }
 
-PromptContext WanTransformer::prompt(const at::Tensor& text_BTC, residency::Blocks& weights) const {
-  const auto text_BTD = text_out(text_in(text_BTC.to(patch_weight.tensor.scalar_type())));
+PromptContext WanTransformer::prompt(const at::Tensor& text_BTC, const at::Tensor& views_NIC,
+                                     residency::Blocks& weights) const {
+  require(views_NIC.defined() == image_embedder.has_value(),
+          fmt::format("image: expected {} with this model", image_embedder ? "one" : "none"),
+          "image");
+  const auto dtype = patch_weight.tensor.scalar_type();
+  auto context_BTD = text_out(text_in(text_BTC.to(dtype)));
+  if (image_embedder) {
+    context_BTD = at::cat({(*image_embedder)(views_NIC.to(dtype)), context_BTD}, 1);
+  }
   PromptContext context;
   for (int i = 0; i < config.num_layers; ++i) {
     const auto lease = weights.acquire(i, after(i));
-    context.layers.push_back(layers[static_cast<size_t>(i)].attn2.key_value(text_BTD));
+    context.layers.push_back(layers[static_cast<size_t>(i)].attn2.keys_of(context_BTD));
   }
   return context;
 }
