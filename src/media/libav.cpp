@@ -7,7 +7,7 @@
 namespace reel::media {
 namespace {
 
-[[maybe_unused]] const bool quiet = (av_log_set_level(AV_LOG_ERROR), true);
+[[maybe_unused]] const bool quiet = (av_log_set_level(AV_LOG_FATAL), true);
 
 }  // namespace
 

@@ -1,0 +1,135 @@
+#include "gif.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "picture_file.h"
+
+namespace reel::media {
+namespace {
+
+constexpr std::string_view kKind = "GIF";
+
+int read_some(GifFileType* file, GifByteType* to, int count) {
+  auto& rest = *static_cast<std::string_view*>(file->UserData);
+  const auto bytes = rest.substr(0, static_cast<size_t>(count));
+  std::memcpy(to, bytes.data(), bytes.size());
+  rest.remove_prefix(bytes.size());
+  return static_cast<int>(bytes.size());
+}
+
+/// Of a palette that counts the greys up, or of none, all 256 greys; of another, black where it
+/// ends.
+std::array<Colour, 256> colours(const ColorMapObject* map) {
+  std::array<Colour, 256> palette{}, greys;
+  for (size_t i = 0; i < 256; ++i) greys[i].fill(static_cast<uint8_t>(i));
+  if (map == nullptr) return greys;
+  const auto count = static_cast<size_t>(std::clamp(map->ColorCount, 0, 256));
+  for (size_t i = 0; i < count; ++i) {
+    const GifColorType& colour = map->Colors[i];
+    palette[i] = {colour.Red, colour.Green, colour.Blue};
+  }
+  return std::equal(greys.begin(), greys.begin() + static_cast<ptrdiff_t>(count), palette.begin())
+             ? greys
+             : palette;
+}
+
+}  // namespace
+
+GifReader::GifReader(std::string_view file, const PictureLimits& limits)
+    : rest_(file), limits_(limits) {
+  int error = 0;
+  file_.reset(DGifOpen(&rest_, read_some, &error));
+  if (!file_) broken(kKind, GifErrorString(error));
+}
+
+bool GifReader::next(GifFrame& frame) {
+  frame.transparent.reset();
+  frame.disposal = frame.delay = 0;
+  for (;;) {
+    GifRecordType record{};
+    if (rest_.empty()) return false;
+    if (DGifGetRecordType(file_.get(), &record) == GIF_ERROR) {
+      broken(kKind, GifErrorString(file_->Error));
+    }
+    if (record == TERMINATE_RECORD_TYPE) return false;
+    if (record == EXTENSION_RECORD_TYPE) read_extension(frame);
+    if (record == IMAGE_DESC_RECORD_TYPE) {
+      read_picture(frame);
+      return true;
+    }
+  }
+}
+
+void GifReader::read_extension(GifFrame& frame) {
+  int code = 0;
+  GifByteType* block = nullptr;
+  if (DGifGetExtension(file_.get(), &code, &block) == GIF_ERROR) {
+    broken(kKind, GifErrorString(file_->Error));
+  }
+  GraphicsControlBlock control{};
+  if (code == GRAPHICS_EXT_FUNC_CODE && block != nullptr &&
+      DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK) {
+    if (control.TransparentColor != NO_TRANSPARENT_COLOR) {
+      frame.transparent = static_cast<uint8_t>(control.TransparentColor);
+    }
+    frame.disposal = control.DisposalMode;
+    frame.delay = control.DelayTime;
+  }
+  while (block != nullptr) {
+    if (DGifGetExtensionNext(file_.get(), &block) == GIF_ERROR) {
+      broken(kKind, GifErrorString(file_->Error));
+    }
+  }
+}
+
+void GifReader::read_picture(GifFrame& frame) {
+  if (DGifGetImageDesc(file_.get()) == GIF_ERROR) broken(kKind, GifErrorString(file_->Error));
+  const GifImageDesc& place = file_->Image;
+  frame.left = place.Left;
+  frame.top = place.Top;
+  frame.width = place.Width;
+  frame.height = place.Height;
+  frame.palette = colours(place.ColorMap ? place.ColorMap : file_->SColorMap);
+  check_size(kKind, frame.left + frame.width, frame.top + frame.height, limits_);
+  const auto row = static_cast<size_t>(frame.width);
+  frame.indices.resize(row * static_cast<size_t>(frame.height));
+  const auto read_row = [&](int y) {
+    if (DGifGetLine(file_.get(), &frame.indices[static_cast<size_t>(y) * row], frame.width) ==
+        GIF_ERROR) {
+      broken(kKind, GifErrorString(file_->Error));
+    }
+  };
+  const auto read_rows = [&](int first, int step) {
+    for (int y = first; y < frame.height; y += step) read_row(y);
+  };
+  if (!place.Interlace) return read_rows(0, 1);
+  read_rows(0, 8);
+  read_rows(4, 8);
+  read_rows(2, 4);
+  read_rows(1, 2);
+}
+
+gen::Image read_gif(std::string_view file, const PictureLimits& limits) {
+  GifReader reader(file, limits);
+  check_size(kKind, reader.width(), reader.height(), limits);
+  GifFrame frame;
+  if (!reader.next(frame)) broken(kKind, "no picture in it");
+  auto image = blank_image(kKind, std::max(reader.width(), frame.left + frame.width),
+                           std::max(reader.height(), frame.top + frame.height), limits);
+  const Colour around = frame.palette[frame.transparent.value_or(0)];
+  for (size_t at = 0; at < image.rgb.size(); at += 3) {
+    std::copy(around.begin(), around.end(), &image.rgb[at]);
+  }
+  for (int y = 0; y < frame.height; ++y) {
+    for (int x = 0; x < frame.width; ++x) {
+      const Colour& colour = frame.palette[frame.indices[static_cast<size_t>(y * frame.width + x)]];
+      const auto pixel = static_cast<size_t>(frame.top + y) * static_cast<size_t>(image.width) +
+                         static_cast<size_t>(frame.left + x);
+      std::copy(colour.begin(), colour.end(), &image.rgb[pixel * 3]);
+    }
+  }
+  return image;
+}
+
+}  // namespace reel::media
