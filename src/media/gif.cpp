@@ -34,13 +34,23 @@ std::array<Colour, 256> colours(const ColorMapObject* map) {
              : palette;
 }
 
+/// giflib sets no error for some faults.
+[[noreturn]] void broken_by(int error) {
+  const char* words = GifErrorString(error);
+  broken(kKind, words != nullptr ? words : "its parts do not fit together");
+}
+
+void check(const GifFileType& file, int code) {
+  if (code == GIF_ERROR) broken_by(file.Error);
+}
+
 }  // namespace
 
 GifReader::GifReader(std::string_view file, const PictureLimits& limits)
     : rest_(file), limits_(limits) {
   int error = 0;
   file_.reset(DGifOpen(&rest_, read_some, &error));
-  if (!file_) broken(kKind, GifErrorString(error));
+  if (!file_) broken_by(error);
 }
 
 bool GifReader::next(GifFrame& frame) {
@@ -49,9 +59,7 @@ bool GifReader::next(GifFrame& frame) {
   for (;;) {
     GifRecordType record{};
     if (rest_.empty()) return false;
-    if (DGifGetRecordType(file_.get(), &record) == GIF_ERROR) {
-      broken(kKind, GifErrorString(file_->Error));
-    }
+    check(*file_, DGifGetRecordType(file_.get(), &record));
     if (record == TERMINATE_RECORD_TYPE) return false;
     if (record == EXTENSION_RECORD_TYPE) read_extension(frame);
     if (record == IMAGE_DESC_RECORD_TYPE) {
@@ -64,9 +72,7 @@ bool GifReader::next(GifFrame& frame) {
 void GifReader::read_extension(GifFrame& frame) {
   int code = 0;
   GifByteType* block = nullptr;
-  if (DGifGetExtension(file_.get(), &code, &block) == GIF_ERROR) {
-    broken(kKind, GifErrorString(file_->Error));
-  }
+  check(*file_, DGifGetExtension(file_.get(), &code, &block));
   GraphicsControlBlock control{};
   if (code == GRAPHICS_EXT_FUNC_CODE && block != nullptr &&
       DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK) {
@@ -77,28 +83,25 @@ void GifReader::read_extension(GifFrame& frame) {
     frame.delay = control.DelayTime;
   }
   while (block != nullptr) {
-    if (DGifGetExtensionNext(file_.get(), &block) == GIF_ERROR) {
-      broken(kKind, GifErrorString(file_->Error));
-    }
+    check(*file_, DGifGetExtensionNext(file_.get(), &block));
   }
 }
 
 void GifReader::read_picture(GifFrame& frame) {
-  if (DGifGetImageDesc(file_.get()) == GIF_ERROR) broken(kKind, GifErrorString(file_->Error));
+  check(*file_, DGifGetImageDesc(file_.get()));
   const GifImageDesc& place = file_->Image;
   frame.left = place.Left;
   frame.top = place.Top;
   frame.width = place.Width;
   frame.height = place.Height;
   frame.palette = colours(place.ColorMap ? place.ColorMap : file_->SColorMap);
+  check_size(kKind, frame.width, frame.height, limits_);
   check_size(kKind, frame.left + frame.width, frame.top + frame.height, limits_);
   const auto row = static_cast<size_t>(frame.width);
   frame.indices.resize(row * static_cast<size_t>(frame.height));
   const auto read_row = [&](int y) {
-    if (DGifGetLine(file_.get(), &frame.indices[static_cast<size_t>(y) * row], frame.width) ==
-        GIF_ERROR) {
-      broken(kKind, GifErrorString(file_->Error));
-    }
+    check(*file_,
+          DGifGetLine(file_.get(), &frame.indices[static_cast<size_t>(y) * row], frame.width));
   };
   const auto read_rows = [&](int first, int step) {
     for (int y = first; y < frame.height; y += step) read_row(y);
