@@ -5,7 +5,7 @@
 #include <charconv>
 #include <utility>
 
-#include "digest.h"
+#include "reel/base/digest.h"
 #include "reel/base/error.h"
 #include "reel/base/model_file.h"
 #include "text.h"

@@ -9,8 +9,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "digest.h"
 #include "error_reply.h"
+#include "reel/base/digest.h"
 #include "reel/base/error.h"
 
 namespace reel::http {

@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "digest.h"
 #include "error_reply.h"
 #include "reel/base/clock.h"
+#include "reel/base/digest.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
 
@@ -22,7 +22,8 @@ std::optional<jobs::Idempotency> idempotency_of(const Request& request, const js
   if (!key || key->empty()) return std::nullopt;
   require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
           "idempotency-key");
-  return jobs::Idempotency{request.path + " " + std::string(*key), sha256(fields.dump())};
+  return jobs::Idempotency{request.path + " " + std::string(*key),
+                           encode_hex(sha256(fields.dump()))};
 }
 
 }  // namespace
