@@ -41,6 +41,33 @@ int parse_count(std::string_view key, std::string_view text, int low) {
   return value;
 }
 
+Take parse_take(std::string_view key, std::string_view word) {
+  if (word == "no") return Take::No;
+  if (word == "optional") return Take::Optional;
+  if (word == "required") return Take::Required;
+  refuse(fmt::format("{}: expected no, optional or required, got '{}'", key, word));
+}
+
+bool set_taken(Takes& takes, std::string_view key, std::string_view value) {
+  struct Taken {
+    std::string_view key;
+    Take Takes::*member;
+  };
+  static constexpr Taken kTaken[] = {{"image", &Takes::image},
+                                     {"last_image", &Takes::last_image},
+                                     {"video", &Takes::video},
+                                     {"mask", &Takes::mask},
+                                     {"reference_images", &Takes::reference_images}};
+  for (const Taken& taken : kTaken) {
+    if (key != taken.key) continue;
+    takes.*taken.member = parse_take(key, value);
+    return true;
+  }
+  if (key == "conditioning_layers") takes.conditioning_layers = parse_count(key, value, 0);
+  if (key == "strength" && parse_count(key, value, 0) != 0) takes.strength = 0.8;
+  return key == "conditioning_layers" || key == "strength";
+}
+
 void set_option(FakeOptions& options, std::string_view key, std::string_view value) {
   struct Number {
     std::string_view key;
@@ -68,7 +95,10 @@ void set_option(FakeOptions& options, std::string_view key, std::string_view val
     options.fail_load = parse_count(key, value, 0) != 0;
     return;
   }
-  std::string known = "fail_with, fail_load";
+  if (set_taken(options.takes, key, value)) return;
+  std::string known =
+      "fail_with, fail_load, image, last_image, video, mask, reference_images, "
+      "conditioning_layers, strength";
   for (const Number& number : kNumbers) {
     if (key == number.key) {
       options.*number.member = parse_count(key, value, number.low);
@@ -83,7 +113,10 @@ Description described(const FakeOptions& options) {
   Description description;
   description.model = description.model_path = "fake";
   description.pipeline = "FakePipeline";
-  description.task = "T2V";
+  description.takes = options.takes;
+  description.task = options.takes.image == Take::No         ? "T2V"
+                     : options.takes.image == Take::Optional ? "TI2V"
+                                                             : "I2V";
   description.dit_precision = description.vae_precision = "fp32";
   description.device = "cpu";
   description.size = {options.width, options.height};
@@ -167,7 +200,8 @@ ResolvedRequest FakeGenerator::check(const VideoRequest& request) const {
 Outcome FakeGenerator::generate(const ResolvedRequest& request, int output,
                                 const Snapshot* snapshot, FrameSink& sink, Control& control) {
   static const std::string kFingerprint = "fake/1";
-  const uint64_t seed = request.seeds.at(static_cast<size_t>(output));
+  uint64_t seed = request.seeds.at(static_cast<size_t>(output));
+  if (request.inputs.image) seed += request.inputs.image->content->rgb.at(0);
   int step = 0;
   if (snapshot != nullptr) {
     if (snapshot->fingerprint != kFingerprint) {

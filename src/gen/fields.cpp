@@ -53,6 +53,13 @@ std::optional<T> whole(const json& value) {
   return std::nullopt;
 }
 
+std::optional<double> finite(const json& value) {
+  std::optional<double> number;
+  if (value.is_number()) number = value.get<double>();
+  if (value.is_string()) number = parsed<double>(trimmed(value.get_ref<const std::string&>()));
+  return number && std::isfinite(*number) ? number : std::nullopt;
+}
+
 bool is_blank(const json& value) {
   return value.is_string() && trimmed(value.get_ref<const std::string&>()).empty();
 }
@@ -137,11 +144,19 @@ std::optional<int> Fields::integer(const std::string& name) {
 std::optional<double> Fields::number(const std::string& name) {
   const json* value = find(name);
   if (value == nullptr || is_blank(*value)) return std::nullopt;
-  std::optional<double> number;
-  if (value->is_number()) number = value->get<double>();
-  if (value->is_string()) number = parsed<double>(trimmed(value->get_ref<const std::string&>()));
-  if (!number || !std::isfinite(*number)) refuse(name, "a finite number", *value);
+  const auto number = finite(*value);
+  if (!number) refuse(name, "a finite number", *value);
   return number;
+}
+
+std::vector<double> Fields::numbers(const std::string& name) {
+  std::vector<double> numbers;
+  for (const json& element : list(name)) {
+    const auto number = finite(element);
+    if (!number) refuse(name, "finite numbers", element);
+    numbers.push_back(*number);
+  }
+  return numbers;
 }
 
 std::optional<bool> Fields::truth(const std::string& name) {
@@ -159,19 +174,23 @@ std::optional<bool> Fields::truth(const std::string& name) {
   refuse(name, "true or false", *value);
 }
 
-std::vector<uint64_t> Fields::seeds(const std::string& name) {
+json Fields::list(const std::string& name) {
   const json* value = find(name);
-  if (value == nullptr || is_blank(*value)) return {};
+  if (value == nullptr || is_blank(*value)) return json::array();
   json list = *value;
   if (value->is_string() && trimmed(value->get_ref<const std::string&>()).front() == '[') {
     list = parse_text(value->get_ref<const std::string&>());
   }
   if (!list.is_array()) list = json::array({list});
-  if (list.empty()) throw Error(ErrorCode::InvalidArgument, "seed list must not be empty", name);
+  if (list.empty()) throw Error(ErrorCode::InvalidArgument, name + " list must not be empty", name);
+  return list;
+}
+
+std::vector<uint64_t> Fields::seeds(const std::string& name) {
   std::vector<uint64_t> seeds;
-  for (const json& element : list) {
+  for (const json& element : list(name)) {
     const auto seed = whole<uint64_t>(element);
-    if (!seed) refuse(name, "whole numbers from 0 to 2^64 - 1", *value);
+    if (!seed) refuse(name, "whole numbers from 0 to 2^64 - 1", any(name));
     seeds.push_back(*seed);
   }
   return seeds;

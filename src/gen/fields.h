@@ -26,6 +26,9 @@ class Fields {
   /// One seed or a list, also the text of a list. Empty if absent.
   std::vector<uint64_t> seeds(const std::string& name);
 
+  /// One number or a list, also the text of a list. Empty if absent.
+  std::vector<double> numbers(const std::string& name);
+
   /// Text that must be one of `words`.
   std::optional<std::string> word(const std::string& name, const std::vector<std::string>& words);
 
@@ -40,6 +43,7 @@ class Fields {
 
  private:
   const nlohmann::json* find(const std::string& name);
+  nlohmann::json list(const std::string& name);
 
   nlohmann::json object_;
   std::set<std::string> seen_;

@@ -24,7 +24,6 @@ struct Refusal {
 
 constexpr const char* kNoStepCache = "this server computes every step: it has no step cache";
 constexpr const char* kOwnFiles = "this server names and places its files itself";
-constexpr const char* kNoVideoInput = "this server takes no video as input";
 
 /// Switches: refused when they are true.
 constexpr Refusal kSwitches[] = {
@@ -48,14 +47,15 @@ constexpr Refusal kValues[] = {
     {"diffusers_kwargs", "this server does not run Diffusers"},
     {"attention_backend_override", "the attention is chosen for the whole server"},
     {"lora_path", "a LoRA is set for the whole server"},
-    {"video_path", kNoVideoInput},
-    {"video_url", kNoVideoInput},
-    {"video_reference", kNoVideoInput},
 };
 
-/// Fields that ask for an input picture, by the names that servers of this kind use.
+// Fields that bring an input, by the names that servers of this kind use.
 constexpr const char* kImageFields[] = {"input_reference", "reference_url", "image_reference",
                                         "image_url",       "image_path",    "image"};
+constexpr const char* kLastImageFields[] = {"last_image", "last_image_url", "last_image_path"};
+constexpr const char* kVideoFields[] = {"video_reference", "video_url", "video_path", "video"};
+constexpr const char* kMaskFields[] = {"mask", "mask_url", "mask_path"};
+constexpr const char* kReferenceFields[] = {"reference_images", "reference_image_paths"};
 
 /// Fields that change nothing here, and that nobody needs to be told of.
 constexpr const char* kHarmless[] = {
@@ -89,14 +89,44 @@ void refuse_what_is_not_had(Fields& fields) {
   fields.word("progressive_mode", {"fullres"});
 }
 
-std::optional<ImageInput> read_image(Fields& fields) {
-  std::optional<ImageInput> image;
-  for (const char* field : kImageFields) {
-    if (!fields.asks(field) || image) continue;
-    const json value = fields.any(field);
-    image = ImageInput{field, value.is_string() ? value.get<std::string>() : value.dump()};
+/// Where one input is to be had from: text, or as OpenAI's {"image_url": …}, or alone in a list.
+std::string source_of(const std::string& field, const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array() && value.size() == 1) return source_of(field, value[0]);
+  if (value.is_object()) {
+    for (const char* key : {"image_url", "video_url", "url"}) {
+      if (value.contains(key)) return source_of(field, value[key]);
+    }
+    if (value.contains("file_id")) {
+      throw Error(ErrorCode::InvalidArgument,
+                  fmt::format("{}: this server keeps no files: send it, or its URL", field), field);
+    }
   }
-  return image;
+  refuse(field, "one file, its URL or its path", value);
+}
+
+template <class AnyInput, size_t N>
+void read_input(Fields& fields, const char* const (&names)[N], std::optional<AnyInput>& input) {
+  for (const char* name : names) {
+    if (!fields.asks(name) || input) continue;
+    input = AnyInput{name, source_of(name, fields.any(name))};
+  }
+}
+
+Inputs read_inputs(Fields& fields) {
+  Inputs inputs;
+  read_input(fields, kImageFields, inputs.image);
+  read_input(fields, kLastImageFields, inputs.last_image);
+  read_input(fields, kVideoFields, inputs.video);
+  read_input(fields, kMaskFields, inputs.mask);
+  for (const char* name : kReferenceFields) {
+    if (!fields.asks(name) || !inputs.reference_images.empty()) continue;
+    const json value = fields.any(name);
+    for (const json& one : value.is_array() ? value : json::array({value})) {
+      inputs.reference_images.push_back({name, source_of(name, one)});
+    }
+  }
+  return inputs;
 }
 
 void read_size(Fields& fields, VideoRequest& request) {
@@ -159,7 +189,9 @@ VideoRequest read_common(Fields& fields) {
   request.flow_shift = fields.number("flow_shift");
   request.boundary_ratio = fields.number("boundary_ratio");
   request.max_sequence_length = fields.integer("max_sequence_length");
-  request.image = read_image(fields);
+  request.inputs = read_inputs(fields);
+  request.conditioning_scale = fields.numbers("conditioning_scale");
+  request.strength = fields.number("strength");
   // SGLang's lossless and high are about kernels; the others are OpenAI's. All get the best there
   // is.
   fields.word("quality", {"lossless", "high", "standard", "hd", "medium", "low", "auto"});

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <vector>
 
 #include "reel/base/error.h"
@@ -25,6 +26,8 @@ int in_range(const std::string& field, int value, int low, int high) {
   if (value < low || value > high) fail(field, fmt::format("{} to {}", low, high), value);
   return value;
 }
+
+constexpr size_t kMaxReferences = 16;
 
 /// Beyond this a model's numbers overflow; NaN is beyond it too.
 constexpr double kMaxScale = 1000;
@@ -95,6 +98,13 @@ std::string nearest_sizes(const Size& size, const Description& model) {
 }
 
 Size resolve_size(const VideoRequest& request, const Description& model) {
+  if (const auto& image = request.inputs.image;
+      image && image->content && !request.width && !request.height) {
+    const int most = model.max_side / model.size_multiple * model.size_multiple;
+    const Size size = size_like({image->width, image->height},
+                                int64_t{model.size.width} * model.size.height, model.size_multiple);
+    return {std::min(size.width, most), std::min(size.height, most)};
+  }
   const Size size{request.width.value_or(model.size.width),
                   request.height.value_or(model.size.height)};
   const bool both = request.width && request.height;
@@ -126,7 +136,10 @@ int resolve_frames(const VideoRequest& request, int fps, const Description& mode
     }
     return rounded(frames);
   }
-  if (!request.seconds) return rounded(model.num_frames);
+  if (!request.seconds) {
+    const auto& video = request.inputs.video;
+    return rounded(video && video->content ? video->frames - 1 : model.num_frames);
+  }
   const double seconds = *request.seconds;
   if (!std::isfinite(seconds) || seconds <= 0 || seconds * fps > limit ||
       rounded(static_cast<int>(std::lround(seconds * fps))) > limit) {
@@ -177,16 +190,91 @@ void resolve_experts(const VideoRequest& request, const Description& model,
   }
 }
 
+std::string task_of(const Description& model) {
+  return fmt::format("the task of {} is {}", model.model, model.task);
+}
+
+/// That an input is there if the model needs it, and only if it takes it. `field`: what to send it
+/// in.
+void check_taken(Take take, const std::string& field, const std::string* given,
+                 const Description& model) {
+  if (given != nullptr && take == Take::No) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{} is not supported: {}", *given, task_of(model)), *given);
+  }
+  if (given == nullptr && take == Take::Required) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{} is required: {}", field, task_of(model)), field);
+  }
+}
+
+void check_inputs(const Inputs& inputs, const Description& model) {
+  const auto field_of = [](const auto& input) { return input ? &input->field : nullptr; };
+  const Takes& takes = model.takes;
+  check_taken(takes.image, "input_reference", field_of(inputs.image), model);
+  check_taken(takes.last_image, "last_image", field_of(inputs.last_image), model);
+  check_taken(takes.video, "video_reference", field_of(inputs.video), model);
+  check_taken(takes.mask, "mask", field_of(inputs.mask), model);
+  const auto& references = inputs.reference_images;
+  check_taken(takes.reference_images, "reference_images",
+              references.empty() ? nullptr : &references[0].field, model);
+  if (references.size() > kMaxReferences) {
+    fail(references[0].field, fmt::format("at most {} pictures", kMaxReferences),
+         references.size());
+  }
+  if (!inputs.mask) return;
+  const auto& [video, mask] = std::tie(inputs.video, inputs.mask);
+  if (!video) fail(mask->field, "a video that it is the mask of", "none");
+  if (video->content && mask->content && video->frames != mask->frames) {
+    fail(mask->field, fmt::format("the video's {} frames", video->frames), mask->frames);
+  }
+}
+
+void resolve_conditioning(const VideoRequest& request, const Description& model,
+                          ResolvedRequest& resolved) {
+  const auto& video = request.inputs.video;
+  if (video && video->content && video->frames < resolved.num_frames) {
+    fail(video->field, fmt::format("at least {} frames", resolved.num_frames), video->frames);
+  }
+  const auto layers = static_cast<size_t>(model.takes.conditioning_layers);
+  const auto& scales = request.conditioning_scale;
+  if (!scales.empty() && layers == 0) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("conditioning_scale is not supported: {}", task_of(model)),
+                "conditioning_scale");
+  }
+  if (scales.size() > 1 && scales.size() != layers) {
+    fail("conditioning_scale", fmt::format("1 or {} numbers", layers), scales.size());
+  }
+  for (const double scale : scales) at_least_zero("conditioning_scale", scale);
+  resolved.conditioning_scale =
+      scales.size() > 1 ? scales : std::vector<double>(layers, scales.empty() ? 1 : scales[0]);
+
+  if (request.strength && !model.takes.strength) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("strength is not supported: {}", task_of(model)), "strength");
+  }
+  if (!video || !model.takes.strength) return;
+  resolved.strength = request.strength.value_or(*model.takes.strength);
+  if (!(*resolved.strength > 0 && *resolved.strength <= 1)) {
+    fail("strength", "more than 0, at most 1", *resolved.strength);
+  }
+}
+
 }  // namespace
 
+Size size_like(Size picture, int64_t area, int multiple) {
+  const double aspect = static_cast<double>(picture.height) / picture.width;
+  const auto side = [&](double square) {
+    const auto pixels = static_cast<int>(std::nearbyint(std::sqrt(square)));
+    return std::max(pixels / multiple * multiple, multiple);
+  };
+  const auto most = static_cast<double>(area);
+  return {side(most / aspect), side(most * aspect)};
+}
+
 ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
-  if (request.image) {
-    const std::string& field = request.image->field;
-    const std::string why = model.task == "T2V" ? fmt::format("{} is a T2V model", model.model)
-                                                : "this server makes videos from text alone";
-    throw Error(ErrorCode::InvalidArgument, fmt::format("{} is not supported: {}", field, why),
-                field);
-  }
+  check_inputs(request.inputs, model);
   check_prompt(request.prompt);
 
   ResolvedRequest resolved;
@@ -220,6 +308,8 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
   resolved.max_sequence_length = in_range(
       "max_sequence_length", request.max_sequence_length.value_or(model.max_sequence_length), 1,
       model.max_sequence_length);
+  resolved.inputs = request.inputs;
+  resolve_conditioning(request, model, resolved);
   return resolved;
 }
 
@@ -240,6 +330,17 @@ VideoRequest remixed(VideoRequest request, const ResolvedRequest& source) {
   }
   fill(request.flow_shift, source.flow_shift);
   fill(request.max_sequence_length, source.max_sequence_length);
+  Inputs& inputs = request.inputs;
+  const auto keep = [](auto& input, const auto& earlier) {
+    if (!input) input = earlier;
+  };
+  keep(inputs.image, source.inputs.image);
+  keep(inputs.last_image, source.inputs.last_image);
+  keep(inputs.video, source.inputs.video);
+  keep(inputs.mask, source.inputs.mask);
+  if (inputs.reference_images.empty()) inputs.reference_images = source.inputs.reference_images;
+  if (request.conditioning_scale.empty()) request.conditioning_scale = source.conditioning_scale;
+  if (source.strength) fill(request.strength, *source.strength);
   // The default, which is not told from a wish.
   if (request.generator_device == "cpu") request.generator_device = source.generator_device;
   if (request.seeds.empty()) {

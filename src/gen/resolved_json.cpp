@@ -24,14 +24,59 @@ void visit_members(Request& request, const Visit& visit) {
   visit("guidance_scale_2", request.guidance_scale_2);
   visit("flow_shift", request.flow_shift);
   visit("max_sequence_length", request.max_sequence_length);
+  visit("conditioning_scale", request.conditioning_scale);
+}
+
+/// Never the content itself.
+template <class Content>
+json shown(const Input<Content>& input) {
+  return {{"field", input.field}, {"sha256", input.sha256}, {"bytes", input.bytes},
+          {"width", input.width}, {"height", input.height}, {"frames", input.frames}};
+}
+
+template <class Content>
+void read(const json& object, Input<Content>& input) {
+  object.at("field").get_to(input.field);
+  object.at("sha256").get_to(input.sha256);
+  object.at("bytes").get_to(input.bytes);
+  object.at("width").get_to(input.width);
+  object.at("height").get_to(input.height);
+  object.at("frames").get_to(input.frames);
+}
+
+void read(const json& object, Inputs& inputs) {
+  const auto one = [&](const char* key, auto& input) {
+    if (object.contains(key)) read(object[key], input.emplace());
+  };
+  one("image", inputs.image);
+  one("last_image", inputs.last_image);
+  one("video", inputs.video);
+  one("mask", inputs.mask);
+  for (const json& image : object.value("reference_images", json::array())) {
+    read(image, inputs.reference_images.emplace_back());
+  }
 }
 
 }  // namespace
+
+json inputs_json(const Inputs& inputs) {
+  json object = json::object();
+  for_each(inputs, [&](const std::string& name, const auto& input) {
+    if (name == "reference_images") {
+      object[name].push_back(shown(input));
+    } else {
+      object[name] = shown(input);
+    }
+  });
+  return object;
+}
 
 json to_json(const ResolvedRequest& request) {
   json object;
   visit_members(request, [&](const char* key, const auto& member) { object[key] = member; });
   if (request.boundary_ratio) object["boundary_ratio"] = *request.boundary_ratio;
+  if (request.strength) object["strength"] = *request.strength;
+  if (any(request.inputs)) object["inputs"] = inputs_json(request.inputs);
   return object;
 }
 
@@ -42,6 +87,8 @@ ResolvedRequest resolved_from_json(const json& object) {
     if (object.contains("boundary_ratio")) {
       request.boundary_ratio = object["boundary_ratio"].get<double>();
     }
+    if (object.contains("strength")) request.strength = object["strength"].get<double>();
+    if (object.contains("inputs")) read(object["inputs"], request.inputs);
     return request;
   } catch (const json::exception& error) {
     throw Error(ErrorCode::Internal, fmt::format("a stored request is broken: {}", error.what()));

@@ -89,16 +89,6 @@ int rounded_down(int value, int multiple) { return value / multiple * multiple; 
 
 }  // namespace
 
-gen::Size size_like(gen::Size picture, int64_t max_area, int multiple) {
-  const double aspect = static_cast<double>(picture.height) / picture.width;
-  const auto side = [&](double square) {
-    return std::max(rounded_down(static_cast<int>(std::nearbyint(std::sqrt(square))), multiple),
-                    multiple);
-  };
-  const auto most = static_cast<double>(max_area);
-  return {side(most / aspect), side(most * aspect)};
-}
-
 gen::Image resized(const gen::Image& image, gen::Size size, Fit fit) {
   if (fit == Fit::Stretch) return resize(image, size, Filter::Lanczos);
   const auto part = resize(image, scaled(image, size, fit == Fit::Fill), Filter::Lanczos);

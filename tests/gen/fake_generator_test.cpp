@@ -159,6 +159,18 @@ TEST(FakeOptions, AreReadFromTheModelPath) {
   EXPECT_EQ(options.slots, 2);
 }
 
+TEST(FakeOptions, SayWhatIsTaken) {
+  const Takes takes =
+      parse_fake_options("fake:image=required,mask=optional,conditioning_layers=2,strength=1")
+          .takes;
+  EXPECT_EQ(takes.image, Take::Required);
+  EXPECT_EQ(takes.mask, Take::Optional);
+  EXPECT_EQ(takes.video, Take::No);
+  EXPECT_EQ(takes.conditioning_layers, 2);
+  EXPECT_TRUE(takes.strength);
+  EXPECT_THROW(parse_fake_options("fake:image=yes"), Error);
+}
+
 TEST(FakeOptions, NameWhatIsWrong) {
   for (const auto& [path, message] : {std::pair{"fake:step_ms", "expected key=value"},
                                       {"fake:step_ms=x", "step_ms: expected 0 to"},

@@ -42,7 +42,7 @@ TEST(ParseVideo, ReadsWhatAiperfAndSglangSend) {
   EXPECT_EQ(request.generator_device, "cuda");
   EXPECT_EQ(request.quality, 90);
   EXPECT_EQ(request.num_outputs, 2);
-  EXPECT_FALSE(request.image);
+  EXPECT_FALSE(any(request.inputs));
   EXPECT_EQ(model, "Wan-AI/Wan2.1-T2V-1.3B-Diffusers");
   EXPECT_THAT(unknown, IsEmpty());
 }
@@ -122,11 +122,46 @@ TEST(ParseVideo, TellsOfFieldsThatChangeNothing) {
 
 TEST(ParseVideo, KeepsAPictureForTheModelToJudge) {
   const VideoRequest request = video({{"input_reference", "data:image/png;base64,AA"}});
-  ASSERT_TRUE(request.image);
-  EXPECT_EQ(request.image->field, "input_reference");
-  EXPECT_EQ(request.image->source, "data:image/png;base64,AA");
-  EXPECT_EQ(video({{"reference_url", {{"file_id", "f"}}}}).image->field, "reference_url");
-  EXPECT_FALSE(video({{"input_reference", ""}, {"reference_url", nullptr}}).image);
+  ASSERT_TRUE(request.inputs.image);
+  EXPECT_EQ(request.inputs.image->field, "input_reference");
+  EXPECT_EQ(request.inputs.image->source, "data:image/png;base64,AA");
+  EXPECT_FALSE(any(video({{"input_reference", ""}, {"reference_url", nullptr}}).inputs));
+}
+
+TEST(ParseVideo, ReadsEachInputByItsNames) {
+  const Inputs inputs = video({{"input_reference", {{"image_url", {{"url", "http://a/b.png"}}}}},
+                               {"last_image", json::array({"l"})},
+                               {"video_url", "v"},
+                               {"mask", "m"},
+                               {"reference_images", {"r", {{"image_url", "s"}}}}})
+                            .inputs;
+  EXPECT_EQ(inputs.image->source, "http://a/b.png");
+  EXPECT_EQ(inputs.last_image->source, "l");
+  EXPECT_EQ(inputs.video->source, "v");
+  EXPECT_EQ(inputs.video->field, "video_url");
+  EXPECT_EQ(inputs.mask->source, "m");
+  ASSERT_EQ(inputs.reference_images.size(), 2u);
+  EXPECT_EQ(inputs.reference_images[1].source, "s");
+  EXPECT_EQ(video({{"reference_images", "r"}}).inputs.reference_images.size(), 1u);
+}
+
+TEST(ParseVideo, NamesAnInputThatIsNone) {
+  for (const json& value : {json{{"file_id", "f"}}, json(7), json{"a", "b"}, json{{"x", "y"}}}) {
+    try {
+      video({{"input_reference", value}});
+      ADD_FAILURE() << value;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.param(), "input_reference");
+    }
+  }
+}
+
+TEST(ParseVideo, ReadsOneScaleOrSeveral) {
+  EXPECT_THAT(video({{"conditioning_scale", "0.5"}}).conditioning_scale, ElementsAre(0.5));
+  EXPECT_THAT(video({{"conditioning_scale", "[1, 0.25]"}}).conditioning_scale,
+              ElementsAre(1, 0.25));
+  EXPECT_THROW(video({{"conditioning_scale", {1, "x"}}}), Error);
+  EXPECT_EQ(video({{"strength", "0.3"}}).strength, 0.3);
 }
 
 TEST(ParseVideo, KnowsTheWordsForQuality) {
@@ -303,7 +338,28 @@ TEST(ResolvedJson, ComesBackExactly) {
   request.max_sequence_length = 512;
   EXPECT_EQ(resolved_from_json(json::parse(to_json(request).dump())), request);
   request.boundary_ratio = 0.875;
+  request.strength = 0.8;
+  request.conditioning_scale = {1, 0.5};
   EXPECT_EQ(resolved_from_json(json::parse(to_json(request).dump())), request);
+}
+
+TEST(ResolvedJson, ShowsInputsBySizeAndHash) {
+  ResolvedRequest request;
+  request.inputs.image = ImageInput{"input_reference"};
+  request.inputs.image->sha256 = "abc";
+  request.inputs.image->bytes = 7;
+  request.inputs.image->width = 3;
+  request.inputs.image->content = std::make_shared<Image>(Image{1, 1, {1, 2, 3}});
+  request.inputs.reference_images = {{"reference_images"}, {"reference_images"}};
+  request.inputs.reference_images[1].sha256 = "def";
+  const json shown = to_json(request);
+  EXPECT_EQ(shown["inputs"]["image"], json::parse(R"({"field": "input_reference", "sha256": "abc",
+      "bytes": 7, "width": 3, "height": 0, "frames": 0})"));
+  const auto again = resolved_from_json(shown);
+  EXPECT_EQ(again, request);
+  EXPECT_EQ(again.inputs.image->width, 3);
+  request.inputs.reference_images[1].sha256 = "deg";
+  EXPECT_NE(again, request);
 }
 
 TEST(ResolvedJson, RefusesWhatIsBroken) {

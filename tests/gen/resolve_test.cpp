@@ -224,7 +224,13 @@ INSTANTIATE_TEST_SUITE_P(Table, ResolveFault, testing::Values(
     Fault{"flow_shift", [](auto& r) { r.flow_shift = 1e-300; }, "0.001 to 1000, got 1e-300"},
     Fault{"flow_shift", [](auto& r) { r.flow_shift = kNan; }, "got nan"},
     Fault{"max_sequence_length", [](auto& r) { r.max_sequence_length = 513; }, "1 to 512, got 513"},
-    Fault{"reference_url", [](auto& r) { r.image = {"reference_url", "x"}; }, "not supported"}));
+    Fault{"reference_url", [](auto& r) { r.inputs.image = {"reference_url", "x"}; },
+          "not supported: the task of tiny is T2V"},
+    Fault{"video_url", [](auto& r) { r.inputs.video = {"video_url", "x"}; }, "not supported"},
+    Fault{"reference_images", [](auto& r) { r.inputs.reference_images = {{"reference_images", "x"}}; },
+          "not supported"},
+    Fault{"conditioning_scale", [](auto& r) { r.conditioning_scale = {1}; }, "not supported"},
+    Fault{"strength", [](auto& r) { r.strength = 0.5; }, "not supported"}));
 // clang-format on
 
 std::string param_of(const VideoRequest& request, const Description& model) {
@@ -234,6 +240,79 @@ std::string param_of(const VideoRequest& request, const Description& model) {
     return error.param();
   }
   return "none";
+}
+
+Description with_inputs() {
+  Description model = one_expert();
+  model.task = "VACE";
+  model.takes = {
+      Take::Required, Take::Optional, Take::Optional, Take::Optional, Take::Optional, 3, 0.8};
+  return model;
+}
+
+template <class AnyInput>
+AnyInput loaded(const std::string& field, int width, int height, int frames) {
+  using Content = std::remove_const_t<typename decltype(AnyInput::content)::element_type>;
+  AnyInput input{field};
+  input.sha256 = field;
+  input.width = width;
+  input.height = height;
+  input.frames = frames;
+  input.content = std::make_shared<Content>();
+  return input;
+}
+
+VideoRequest pictured() {
+  VideoRequest request = prompted();
+  request.inputs.image = loaded<ImageInput>("input_reference", 1000, 2000, 1);
+  return request;
+}
+
+TEST(Resolve, TakesTheShapeOfAPicture) {
+  auto request = pictured();
+  ResolvedRequest resolved = resolve(request, with_inputs());
+  EXPECT_EQ(text_of({resolved.width, resolved.height}), "432x880");
+  EXPECT_EQ(resolved.inputs, request.inputs);
+  EXPECT_THAT(resolved.conditioning_scale, ElementsAre(1, 1, 1));
+  EXPECT_FALSE(resolved.strength);
+  request.width = 64;
+  request.height = 48;
+  resolved = resolve(request, with_inputs());
+  EXPECT_EQ(text_of({resolved.width, resolved.height}), "64x48");
+  request = pictured();
+  request.inputs.image->height = 1;
+  EXPECT_EQ(resolve(request, with_inputs()).height, 16);
+}
+
+TEST(Resolve, MakesAsManyFramesAsAVideoHas) {
+  auto request = pictured();
+  request.inputs.video = loaded<VideoInput>("video_url", 9, 9, 20);
+  ResolvedRequest resolved = resolve(request, with_inputs());
+  EXPECT_EQ(resolved.num_frames, 17);
+  EXPECT_EQ(resolved.strength, 0.8);
+  request.num_frames = 21;
+  EXPECT_EQ(param_of(request, with_inputs()), "video_url");
+}
+
+TEST(Resolve, JudgesInputs) {
+  const auto model = with_inputs();
+  EXPECT_EQ(param_of(prompted(), model), "input_reference");
+  auto request = pictured();
+  request.inputs.mask = loaded<VideoInput>("mask", 9, 9, 17);
+  EXPECT_EQ(param_of(request, model), "mask");
+  request.inputs.video = loaded<VideoInput>("video", 9, 9, 18);
+  EXPECT_EQ(param_of(request, model), "mask");
+  request.inputs.mask->frames = 18;
+  EXPECT_EQ(param_of(request, model), "none");
+  request.conditioning_scale = {1, 2};
+  EXPECT_EQ(param_of(request, model), "conditioning_scale");
+  request.conditioning_scale = {1, 2, 0};
+  EXPECT_EQ(param_of(request, model), "none");
+  request.strength = 0;
+  EXPECT_EQ(param_of(request, model), "strength");
+  request.strength = 1;
+  request.inputs.reference_images.assign(17, loaded<ImageInput>("reference_images", 9, 9, 1));
+  EXPECT_EQ(param_of(request, model), "reference_images");
 }
 
 TEST(Resolve, JudgesTheSecondExpert) {
@@ -310,6 +389,17 @@ TEST(Remixed, KeepsWhatIsNotSaid) {
   VideoRequest again = prompted();
   again.num_outputs = 2;
   EXPECT_EQ(resolve(remixed(again, source), two_experts()), source);
+}
+
+TEST(Remixed, KeepsInputs) {
+  auto first = pictured();
+  first.inputs.video = loaded<VideoInput>("video", 9, 9, 5);
+  first.conditioning_scale = {0.5};
+  const auto source = resolve(first, with_inputs());
+  const auto again = remixed(prompted(), source);
+  EXPECT_EQ(again.inputs, source.inputs);
+  EXPECT_THAT(again.conditioning_scale, ElementsAre(0.5, 0.5, 0.5));
+  EXPECT_EQ(again.strength, 0.8);
 }
 
 TEST(Remixed, OfOneExpertAsksForNoSecond) {

@@ -4,6 +4,7 @@
 
 #include "noise_picture.h"
 #include "reel/base/error.h"
+#include "reel/gen/resolve.h"
 
 namespace reel::pipeline {
 namespace {
@@ -57,10 +58,10 @@ TEST(Pictures, AreSeenByClipAsItsProcessorDoes) {
 
 TEST(Pictures, GiveAVideoItsSize) {
   for (const auto& one : cases("size")) {
-    EXPECT_EQ(size_like(size_of(one.at("from")), one.at("area"), 16), size_of(one.at("size")))
+    EXPECT_EQ(gen::size_like(size_of(one.at("from")), one.at("area"), 16), size_of(one.at("size")))
         << one;
   }
-  EXPECT_EQ(size_like({100'000, 1}, 480 * 832, 16).height, 16);
+  EXPECT_EQ(gen::size_like({100'000, 1}, 480 * 832, 16).height, 16);
 }
 
 TEST(Pictures, ArePreparedForVaceAsItsPipelineDoes) {

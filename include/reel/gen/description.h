@@ -17,6 +17,17 @@ inline std::string text_of(const Size& size) {
   return std::to_string(size.width) + "x" + std::to_string(size.height);
 }
 
+/// Whether a model takes an input.
+enum class Take { No, Optional, Required };
+
+/// What a model takes beside text.
+struct Takes {
+  Take image = Take::No, last_image = Take::No, video = Take::No, mask = Take::No,
+       reference_images = Take::No;
+  int conditioning_layers = 0;       // that a conditioning_scale is for; 0: it takes none
+  std::optional<double> strength{};  // its default; none: it takes none
+};
+
 /// What a model takes and makes, its defaults and limits.
 struct Description {
   std::string model;          // served name
@@ -28,7 +39,9 @@ struct Description {
   std::string device;  // "cpu", "cuda:0"
   int num_gpus = 0;
 
-  Size size;                // default
+  Takes takes;
+
+  Size size;                // default; with an image, its area
   std::vector<Size> sizes;  // the published ones; others are possible
   int size_multiple = 16;   // of width and height, pixels
   int max_side = 16384;     // pixels

@@ -24,17 +24,20 @@ struct FakeOptions {
   int fail_step = 0;  // this step of every video fails; 0: none
   ErrorCode fail_with = ErrorCode::Internal;
   bool fail_load = false;
+  Takes takes{};
 };
 
 /// True if a model path means the fake: "fake", or "fake:" and options.
 bool is_fake(std::string_view model_path);
 
-/// Reads "fake:step_ms=5,fail_step=3,fail_with=out_of_memory". The keys are FakeOptions' names.
-/// Throws Error(InvalidArgument) with param "model-path".
+/// Reads "fake:step_ms=5,fail_step=3,fail_with=out_of_memory,image=optional,mask=required". The
+/// keys are FakeOptions' and Takes' names; strength=1 means that one is taken. Throws
+/// Error(InvalidArgument) with param "model-path".
 FakeOptions parse_fake_options(std::string_view model_path);
 
 /// A generator without a model: draws a square that moves over a coloured ground, both from the
-/// seed, and keeps to every rule of Generator. It drives the server half in tests.
+/// seed and the first byte of an image, and keeps to every rule of Generator. It drives the server
+/// half in tests.
 class FakeGenerator final : public Generator {
  public:
   explicit FakeGenerator(const FakeOptions& options = {});

@@ -29,7 +29,10 @@ Parsed<VideoRequest> parse_video_request(const nlohmann::json& body);
 /// The same for POST /v1/images/generations.
 Parsed<ImageRequest> parse_image_request(const nlohmann::json& body);
 
-/// What is stored with a job. resolved_from_json(to_json(x)) == x.
+/// What each input is, by its name, size and hash; not its content.
+nlohmann::json inputs_json(const Inputs& inputs);
+
+/// What is stored with a job, without the contents of inputs. resolved_from_json(to_json(x)) == x.
 nlohmann::json to_json(const ResolvedRequest& request);
 
 /// Throws Error(Internal) if `json` is not what to_json makes.

@@ -23,6 +23,10 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model);
 /// the first of them if there are not enough.
 VideoRequest remixed(VideoRequest request, const ResolvedRequest& source);
 
+/// The size of a video of a picture's shape: of at most `area` pixels, sides multiples of
+/// `multiple`. As Diffusers' examples of image to video compute it.
+Size size_like(Size picture, int64_t area, int multiple);
+
 /// `frames` rounded as Diffusers does: `n // multiple * multiple + 1`, at least 1. The multiple is
 /// the VAE's, 4 for every published model.
 constexpr int round_frames(int frames, int multiple) {

@@ -5,13 +5,9 @@
 #include <string>
 #include <vector>
 
-namespace reel::gen {
+#include "reel/gen/inputs.h"
 
-/// A picture given with a request: the field that it came in, and its address or data.
-struct ImageInput {
-  std::string field;
-  std::string source;
-};
+namespace reel::gen {
 
 /// A video as it was asked for. What is absent is decided by Generator::check.
 /// A still image is a video of one frame.
@@ -31,8 +27,10 @@ struct VideoRequest {
   std::optional<double> flow_shift;
   std::optional<double> boundary_ratio;
   std::optional<int> max_sequence_length;  // tokens of a prompt
-  std::optional<ImageInput> image;
-  std::optional<int> quality;  // of the encoded file, 0 to 100; nothing the model reads
+  Inputs inputs;
+  std::vector<double> conditioning_scale;  // how much VACE's inputs count: one, or one a layer
+  std::optional<double> strength;          // of the change that is made to `inputs.video`, 0 to 1
+  std::optional<int> quality;              // of the encoded file, 0 to 100; nothing the model reads
 };
 
 /// What will really be made: nothing left to decide, so that a resumed job never reads a
@@ -51,6 +49,9 @@ struct ResolvedRequest {
   double flow_shift = 0;
   std::optional<double> boundary_ratio;  // none: one expert for all steps
   int max_sequence_length = 0;
+  Inputs inputs;
+  std::vector<double> conditioning_scale;  // one a layer; empty: the model takes none
+  std::optional<double> strength;          // if the model changes a video
 
   int num_outputs() const { return static_cast<int>(seeds.size()); }
   double seconds() const { return static_cast<double>(num_frames) / fps; }

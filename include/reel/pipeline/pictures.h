@@ -18,10 +18,6 @@ struct Planes {
   std::vector<float> values;
 };
 
-/// The size of a video from a picture of size `picture`: its aspect, at most `max_area` pixels,
-/// sides multiples of `multiple` (the VAE's spatial factor times the transformer's patch).
-gen::Size size_like(gen::Size picture, int64_t max_area, int multiple);
-
 enum class Fit {
   Stretch,  // Diffusers' "default"
   Fill,     // whole, its edges spread over the rest
