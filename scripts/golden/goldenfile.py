@@ -12,7 +12,14 @@ GOLDENS = ROOT / "tests" / "goldens"
 MODELS = GOLDENS / "models"
 LARGEST = 1_000_000
 
-NAMES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL", torch.bfloat16: "BF16"}
+NAMES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+    torch.bfloat16: "BF16",
+}
 LIBRARIES = ["torch", "diffusers", "transformers", "tokenizers", "sentencepiece", "ftfy", "numpy"]
 
 

@@ -4,8 +4,21 @@ import json
 import shutil
 
 import torch
-from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
-from transformers import T5Tokenizer, UMT5Config, UMT5EncoderModel
+from diffusers import (
+    AutoencoderKLWan,
+    UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
+    WanPipeline,
+    WanTransformer3DModel,
+)
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    T5Tokenizer,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 import tokenizer
 import weights
@@ -77,12 +90,13 @@ def unipc(shift):
     return UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
 
 
-def save(name, proto, text, vae, scheduler, transformer, transformer_2=None, **settings):
+def save(name, proto, text, vae, scheduler, transformer, transformer_2=None, kind=WanPipeline, **settings):
     folder = MODELS / name
     shutil.rmtree(folder, ignore_errors=True)
     tokenizer.save(proto, folder / "tokenizer")
     tokens = T5Tokenizer.from_pretrained(folder / "tokenizer")
-    pipe = WanPipeline(tokens, text, vae, scheduler, transformer, transformer_2, **settings)
+    parts = dict(transformer=transformer, transformer_2=transformer_2, **settings)
+    pipe = kind(tokenizer=tokens, text_encoder=text, vae=vae, scheduler=scheduler, **parts)
     pipe.save_pretrained(folder)
     # save_pretrained wrote the tokenizer as transformers 5 rebuilds it; the published files look otherwise.
     shutil.rmtree(folder / "tokenizer")
@@ -90,6 +104,8 @@ def save(name, proto, text, vae, scheduler, transformer, transformer_2=None, **s
     index = folder / "model_index.json"
     entries = json.loads(index.read_text())
     entries["tokenizer"] = ["transformers", "T5TokenizerFast"]
+    if "image_processor" in settings:
+        entries["image_processor"] = ["transformers", "CLIPImageProcessor"]
     index.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)
@@ -148,4 +164,42 @@ def ti2v_5b_tiny():
     )
 
 
-FOLDERS = {"t2v-tiny": t2v_tiny, "a14b-tiny": a14b_tiny, "ti2v-5b-tiny": ti2v_5b_tiny}
+def image_encoder(seed):
+    config = CLIPVisionConfig(
+        hidden_size=18,
+        intermediate_size=24,
+        projection_dim=8,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        image_size=30,
+        patch_size=7,
+        hidden_act="gelu",
+    )
+    processor = CLIPImageProcessor(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})
+    return dict(
+        image_encoder=weights.randomise(CLIPVisionModelWithProjection(config), seed, CLIP_GAINS), image_processor=processor
+    )
+
+
+def image_tiny(name, seed, images=True, **changes):
+    """Wan2.1's image to video, with an image encoder, or A14B's with two experts and without."""
+    proto = tokenizer.without_charsmap(tokenizer.train())
+    vae_shape = dict(base_dim=3, dim_mult=[1, 2, 2, 2], num_res_blocks=1, temperal_downsample=[True, False, True])
+    shape = dict(text_dim=16, attention_head_dim=8, in_channels=36, num_layers=2)
+    if images:
+        shape.update(image_dim=18, added_kv_proj_dim=24, **changes)
+    experts = [transformer(seed + index, **shape) for index in range(1 if images else 2)]
+    settings = image_encoder(seed + 5) if images else dict(boundary_ratio=0.9)
+    text = text_encoder(seed + 6, len(proto.pieces), d_model=16, d_ff=20)
+    parts = (text, vae(seed + 7, 16, **vae_shape), unipc(3.0), *experts)
+    save(name, proto, *parts, kind=WanImageToVideoPipeline, **settings)
+
+
+FOLDERS = {
+    "i2v-tiny": lambda: image_tiny("i2v-tiny", 40),
+    "flf2v-tiny": lambda: image_tiny("flf2v-tiny", 50, pos_embed_seq_len=34),
+    "i2v-a14b-tiny": lambda: image_tiny("i2v-a14b-tiny", 60, images=False),
+    "t2v-tiny": t2v_tiny,
+    "a14b-tiny": a14b_tiny,
+    "ti2v-5b-tiny": ti2v_5b_tiny,
+}

@@ -2,8 +2,16 @@
 
 import functools
 
+import numpy as np
 import torch
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
+from diffusers import (
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    WanImageToVideoPipeline,
+    WanPipeline,
+    WanTransformer3DModel,
+)
+from PIL import Image
 from transformers import UMT5EncoderModel
 
 import goldenfile
@@ -30,9 +38,9 @@ T2V = dict(
 SHORT = {**T2V, "width": 48, "height": 32, "num_frames": 5, "num_inference_steps": 4, "max_sequence_length": 64}
 
 
-def load(model, dtype=torch.float32):
+def load(model, kind=WanPipeline, dtype=torch.float32):
     folder = MODELS / model
-    pipe = WanPipeline.from_pretrained(folder, tokenizer=None)
+    pipe = kind.from_pretrained(folder, tokenizer=None)
     if dtype != torch.float32:
         pipe.transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=dtype)
         pipe.text_encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype)
@@ -41,14 +49,27 @@ def load(model, dtype=torch.float32):
     return pipe
 
 
-def record(pipe, request):
+def record(pipe, request, **images):
     """The pipeline as it is, watched: its tokenizer, the embeddings it feeds, every latent, the frames."""
     seen = {}
     prepare = pipe.prepare_latents
 
     def prepare_latents(*arguments):
-        seen["latents.initial"] = prepare(*arguments)
-        return seen["latents.initial"].clone()
+        prepared = prepare(*arguments)
+        if images:
+            seen["latents.initial"], seen["condition"] = (tensor.clone() for tensor in prepared[:2])
+        else:
+            seen["latents.initial"] = prepared.clone()
+        return prepared
+
+    if images and pipe.image_encoder is not None:
+        encode_image = pipe.encode_image
+
+        def seen_image(*arguments):
+            seen["image_embeds"] = encode_image(*arguments)
+            return seen["image_embeds"].clone()
+
+        pipe.encode_image = seen_image
 
     def after_step(_, step, timestep, values):
         seen[f"latents.step.{step}"] = values["latents"].float()
@@ -64,6 +85,7 @@ def record(pipe, request):
     names = ("prompt", "negative_prompt", "width", "height", "num_frames", "num_inference_steps", "guidance_scale")
     names += ("guidance_scale_2", "max_sequence_length")
     frames = pipe(
+        **images,
         **{name: request[name] for name in names},
         generator=torch.Generator("cpu").manual_seed(request["seed"]),
         callback_on_step_end=after_step,
@@ -103,6 +125,24 @@ def check_weights(pipe, tensors):
     weights.assert_each_matters(pipe.vae.post_quant_conv, lambda: pipe.vae.decode(small).sample)
 
 
+def picture(seed, width, height):
+    """Blots of colour, so that a resize of it is neither flat nor noise."""
+    blots = torch.randn(1, 3, 5, 4, generator=torch.Generator().manual_seed(seed))
+    pixels = torch.nn.functional.interpolate(blots, (height, width), mode="bicubic") * 60 + 128
+    return Image.fromarray(pixels[0].permute(1, 2, 0).clamp(0, 255).to(torch.uint8).numpy())
+
+
+def image_run(name, model, request, image, last_image=None, folder=False):
+    if folder:
+        models.FOLDERS[model]()
+    pipe = load(model, WanImageToVideoPipeline)
+    images = {"image": image} if last_image is None else {"image": image, "last_image": last_image}
+    tensors = record(pipe, request, **images)
+    check_frames(tensors["frames"])
+    tensors.update({f"in.{key}": torch.from_numpy(np.array(value)) for key, value in images.items()})
+    write(name, model, pipe, request, tensors, "diffusers.WanImageToVideoPipeline")
+
+
 def run(name, model, request, change=None, checked=False, bf16=False):
     if checked:
         models.FOLDERS[model]()
@@ -114,15 +154,19 @@ def run(name, model, request, change=None, checked=False, bf16=False):
     if checked:
         check_weights(pipe, tensors)
     if bf16:
-        half = record(load(model, torch.bfloat16), request)["latents.final"]
+        half = record(load(model, dtype=torch.bfloat16), request)["latents.final"]
         print(f"  bf16: {weights.relative(half, tensors['latents.final']):.1e} of the final latents")
         tensors["bf16.latents.final"] = half
+    write(name, model, pipe, request, tensors, "diffusers.WanPipeline")
+
+
+def write(name, model, pipe, request, tensors, source):
     scheduler = dict(pipe.scheduler.config)
     scheduler["_class_name"] = type(pipe.scheduler).__name__
     goldenfile.write(
         name,
         tensors,
-        source=goldenfile.source("diffusers.WanPipeline"),
+        source=goldenfile.source(source),
         model=f"models/{model}",
         request={key: value for key, value in request.items() if value is not None},
         scheduler=scheduler,
@@ -142,7 +186,23 @@ EULER = {**SHORT, "num_frames": 7, "flow_shift": 5.0, "seed": 5}
 NO_GUIDANCE = {**SHORT, "guidance_scale": 1.0, "flow_shift": 12.0, "seed": 6}
 ONE_FRAME = {**SHORT, "width": 112, "height": 48, "num_frames": 1, "negative_prompt": "", "seed": 8}
 
+I2V = {**SHORT, "num_frames": 9, "max_sequence_length": 512, "seed": 11}
+
 MINTS = {
+    "i2v-tiny": lambda: image_run("i2v-tiny", "i2v-tiny", I2V, picture(1, 71, 40), folder=True),
+    "i2v-tiny.short": lambda: image_run(
+        "i2v-tiny.short", "i2v-tiny", {**I2V, "max_sequence_length": 40, "width": 32}, picture(2, 33, 90)
+    ),
+    "flf2v-tiny": lambda: image_run(
+        "flf2v-tiny", "flf2v-tiny", I2V, picture(3, 64, 41), picture(4, 30, 50), folder=True
+    ),
+    "i2v-a14b-tiny": lambda: image_run(
+        "i2v-a14b-tiny", "i2v-a14b-tiny", {**A14B, "num_frames": 9, "height": 32}, picture(5, 48, 32), folder=True
+    ),
+    "i2v-a14b-tiny.last": lambda: image_run(
+        "i2v-a14b-tiny.last", "i2v-a14b-tiny", {**A14B, "height": 32}, picture(6, 90, 31), picture(7, 31, 90)
+    ),
+    "ti2v-5b-tiny.image": lambda: image_run("ti2v-5b-tiny.image", "ti2v-5b-tiny", {**TI2V, "num_frames": 9}, picture(8, 77, 50)),
     "t2v-tiny": functools.partial(run, "t2v-tiny", "t2v-tiny", T2V, checked=True, bf16=True),
     "a14b-tiny": functools.partial(run, "a14b-tiny", "a14b-tiny", A14B, checked=True),
     "ti2v-5b-tiny": functools.partial(run, "ti2v-5b-tiny", "ti2v-5b-tiny", TI2V, checked=True),

@@ -103,8 +103,8 @@ void add_model_flags(CLI::App& app, Flags& flags) {
   app.add_option("--model-id", m.model_id, "the published name of the model in that folder")
       ->group("Model");
   app.add_option("--served-model-name", m.served_name, "the name in replies")->group("Model");
-  for (const char* component :
-       {"transformer", "transformer-2", "vae", "text-encoder", "tokenizer", "scheduler"}) {
+  for (const char* component : {"transformer", "transformer-2", "vae", "text-encoder", "tokenizer",
+                                "scheduler", "image-encoder", "image-processor"}) {
     std::string key = component;
     std::replace(key.begin(), key.end(), '-', '_');
     app.add_option_function<std::string>(
@@ -128,7 +128,10 @@ void add_model_flags(CLI::App& app, Flags& flags) {
   app.add_option("--text-encoder-precisions", m.text_encoder_precision, "of the text encoder")
       ->check(CLI::IsMember(kPrecisions))
       ->group("Model");
-  add_boolean(app, "--vae-tiling", m.vae_tiling, "decode in tiles: less memory")->group("Model");
+  app.add_option("--image-encoder-precision", m.image_encoder_precision, "of the image encoder")
+      ->check(CLI::IsMember(kPrecisions))
+      ->group("Model");
+  add_boolean(app, "--vae-tiling", m.vae_tiling, "work in tiles: less memory")->group("Model");
   app.add_option("--flow-shift", m.flow_shift, "of the noise schedule")
       ->check(number_from(0.001, 1000))
       ->group("Model");

@@ -95,7 +95,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--direct-gpu-weight-loading", "false", "weights are read through the host"},
     {"--disable-autocast", "false", "precisions are those of --dit-precision and its like"},
     {"--vae-decode-precision", "", "the VAE has one precision: --vae-precision"},
-    {"--image-encoder-precision", "", kNoPicture},
     {"--input-save-path", "", kNoPicture},
     {"--image-path,--image-paths", "", kNoPicture},
     {"--video-path", "", kNoPicture},

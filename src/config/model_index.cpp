@@ -17,13 +17,16 @@ struct Part {
   std::vector<std::vector<std::string>> files;  // one of each list must be there
 };
 
+constexpr const char* kTextToVideo = "WanPipeline";
+constexpr const char* kImageToVideo = "WanImageToVideoPipeline";
+
 const std::vector<std::string> kWeights{"diffusion_pytorch_model.safetensors",
                                         "diffusion_pytorch_model.safetensors.index.json"};
 
-/// What a WanPipeline is made of.
-std::vector<Part> wan_parts() {
+/// What a pipeline is made of.
+std::vector<Part> parts_of(const std::string& class_name) {
   const std::vector<std::vector<std::string>> network{{"config.json"}, kWeights};
-  return {
+  std::vector<Part> parts{
       {"transformer", true, {"WanTransformer3DModel"}, network},
       {"transformer_2", false, {"WanTransformer3DModel"}, network},
       {"vae", true, {"AutoencoderKLWan"}, network},
@@ -37,6 +40,18 @@ std::vector<Part> wan_parts() {
        {"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"},
        {{"scheduler_config.json"}}},
   };
+  if (class_name == kImageToVideo) {
+    parts.push_back({"image_encoder",
+                     false,
+                     {"CLIPVisionModel", "CLIPVisionModelWithProjection"},
+                     {{"config.json"}, {"model.safetensors", "model.safetensors.index.json"}}});
+    parts.push_back(
+        {"image_processor",
+         false,
+         {"CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "CLIPProcessor"},
+         {{"preprocessor_config.json"}}});
+  }
+  return parts;
 }
 
 bool is_there(const fs::path& path) {
@@ -93,13 +108,14 @@ void look_for_files(const Part& part, const fs::path& folder, std::vector<std::s
 }  // namespace
 
 std::vector<std::string> ModelIndex::problems() const {
-  if (class_name != "WanPipeline") {
-    return {fmt::format("{} is {}; served: WanPipeline", class_name.substr(0, 80),
-                        class_name.starts_with("Wan") ? "not served yet" : "no Wan model")};
+  if (class_name != kTextToVideo && class_name != kImageToVideo) {
+    return {fmt::format("{} is {}; served: {} and {}", class_name.substr(0, 80),
+                        class_name.starts_with("Wan") ? "not served yet" : "no Wan model",
+                        kTextToVideo, kImageToVideo)};
   }
   std::vector<std::string> problems;
   auto others = components;
-  for (const Part& part : wan_parts()) {
+  for (const Part& part : parts_of(class_name)) {
     const auto found = others.find(part.name);
     if (found == others.end()) {
       if (part.required) problems.push_back(fmt::format("{} is missing", part.name));
@@ -113,7 +129,7 @@ std::vector<std::string> ModelIndex::problems() const {
     others.erase(found);
   }
   for (const auto& [name, component] : others) {
-    problems.push_back(fmt::format("{} is no component of a WanPipeline", name.substr(0, 80)));
+    problems.push_back(fmt::format("{} is no component of a {}", name.substr(0, 80), class_name));
   }
   if (has("transformer_2") != boundary_ratio.has_value()) {
     problems.emplace_back("transformer_2 and boundary_ratio: expected both or neither");
@@ -133,7 +149,9 @@ ModelIndex read_model_index(const fs::path& file) {
   ModelIndex index;
   index.class_name = json.need<std::string>("_class_name");
   // Another pipeline has settings of its own: say that it is another before they are questioned.
-  if (index.class_name != "WanPipeline") json.check(index.problems());
+  if (index.class_name != kTextToVideo && index.class_name != kImageToVideo) {
+    json.check(index.problems());
+  }
   index.boundary_ratio = json.find<double>("boundary_ratio");
   index.expand_timesteps = json.get("expand_timesteps", false);
   for (const auto& [key, value] : object.items()) {
@@ -176,7 +194,7 @@ ModelFolder open_model_folder(const fs::path& path,
     folder.components[name] = other;
   }
   std::vector<std::string> missing;
-  for (const Part& part : wan_parts()) {
+  for (const Part& part : parts_of(folder.index.class_name)) {
     if (folder.index.has(part.name)) look_for_files(part, folder.component(part.name), missing);
   }
   if (!missing.empty()) {

@@ -35,6 +35,10 @@ std::vector<std::string> WanTransformerConfig::problems() const {
   expect_between(problems, "eps", eps, 0.0, 1.0);
   if (image_dim) width("image_dim", *image_dim);
   if (added_kv_proj_dim) width("added_kv_proj_dim", *added_kv_proj_dim);
+  if (problems.empty() && added_kv_proj_dim && *added_kv_proj_dim != dim()) {
+    problems.push_back(fmt::format("added_kv_proj_dim: expected the width, {}, got {}", dim(),
+                                   *added_kv_proj_dim));
+  }
   width("rope_max_seq_len", rope_max_seq_len);
   if (pos_embed_seq_len) width("pos_embed_seq_len", *pos_embed_seq_len);
   return problems;

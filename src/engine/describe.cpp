@@ -31,6 +31,29 @@ std::string first_of(std::initializer_list<std::string> names) {
   return {};
 }
 
+/// As Diffusers' pipelines take pictures.
+gen::Takes takes_of(const config::ModelIndex& index,
+                    const config::WanTransformerConfig& transformer) {
+  using gen::Take;
+  gen::Takes takes;
+  if (!index.sees_image_channels()) {
+    const bool required = index.class_name == "WanImageToVideoPipeline";
+    takes.image = required ? Take::Required : index.expand_timesteps ? Take::Optional : Take::No;
+    return takes;
+  }
+  takes.image = Take::Required;
+  takes.last_image = transformer.pos_embed_seq_len ? Take::Required
+                     : transformer.image_dim       ? Take::No
+                                                   : Take::Optional;
+  return takes;
+}
+
+const char* task_of(const gen::Takes& takes) {
+  if (takes.last_image == gen::Take::Required) return "FLF2V";
+  if (takes.image == gen::Take::Required) return "I2V";
+  return takes.image == gen::Take::Optional ? "TI2V" : "T2V";
+}
+
 }  // namespace
 
 gen::Description describe(const config::ModelFolder& folder, const Options& options,
@@ -48,7 +71,8 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
   d.model_path = options.model_path.string();
   d.model = first_of({options.served_name, options.model_id, d.model_path});
   d.pipeline = folder.index.class_name;
-  d.task = "T2V";
+  d.takes = takes_of(folder.index, transformer);
+  d.task = task_of(d.takes);
   d.dit_precision = options.dit_precision;
   d.vae_precision = options.vae_precision;
   d.device = device;

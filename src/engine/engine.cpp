@@ -60,8 +60,19 @@ pipeline::Options pipeline_options(const Options& options, at::Device device) {
           parse_precision(options.dit_precision, "--dit-precision"),
           parse_precision(options.vae_precision, "--vae-precision"),
           parse_precision(options.text_encoder_precision, "--text-encoder-precisions"),
+          parse_precision(options.image_encoder_precision, "--image-encoder-precision"),
           options.vae_tiling,
           options.dump};
+}
+
+/// A grey picture, for a model that needs one.
+std::optional<gen::ImageInput> grey_picture(gen::Take take, int side) {
+  if (take != gen::Take::Required) return std::nullopt;
+  gen::ImageInput input{.field = "warm-up", .width = side, .height = side, .frames = 1};
+  const auto bytes = static_cast<size_t>(side) * static_cast<size_t>(side) * 3;
+  input.content =
+      std::make_shared<gen::Image>(gen::Image{side, side, std::vector<uint8_t>(bytes, 128)});
+  return input;
 }
 
 /// The videos of the warm-up. Throws Error(InvalidArgument) for a size that the model cannot do.
@@ -79,6 +90,8 @@ std::vector<gen::ResolvedRequest> warm_up_requests(const Options& options,
     request.num_frames = 5;
     request.num_inference_steps = options.warm_up_steps;
     request.seeds = {0};
+    request.inputs.image = grey_picture(model.takes.image, side);
+    request.inputs.last_image = grey_picture(model.takes.last_image, side);
     resolved.push_back(gen::resolve(request, model));
   }
   return resolved;

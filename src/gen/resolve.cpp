@@ -309,6 +309,9 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
       "max_sequence_length", request.max_sequence_length.value_or(model.max_sequence_length), 1,
       model.max_sequence_length);
   resolved.inputs = request.inputs;
+  if (resolved.inputs.last_image && resolved.num_frames == 1) {
+    fail("num_frames", fmt::format("at least {} with a last picture", model.frame_multiple + 1), 1);
+  }
   resolve_conditioning(request, model, resolved);
   return resolved;
 }

@@ -42,7 +42,7 @@ Denoising Denoising::to(at::Device device) const {
 
 Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
                    std::unique_ptr<sampling::Scheduler> scheduler,
-                   const gen::ResolvedRequest& request, PromptPair prompts,
+                   const gen::ResolvedRequest& request, PromptPair prompts, Condition condition,
                    const at::Tensor& latents, dist::Group& group)
     : high_noise_(high_noise),
       low_noise_(low_noise),
@@ -51,6 +51,7 @@ Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
       guidance_scale_2_(request.guidance_scale_2),
       boundary_ratio_(request.boundary_ratio),
       prompts_(std::move(prompts)),
+      condition_(std::move(condition)),
       group_(group) {
   prepared_.push_back(prepare(high_noise, latents));
   if (low_noise) prepared_.push_back(prepare(*low_noise, latents));
@@ -58,20 +59,38 @@ Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
 
 Denoiser::Prepared Denoiser::prepare(const Expert& expert, const at::Tensor& latents) const {
   const auto& model = expert.model;
-  return {model.times(scheduler_->timesteps().to(latents.device())),
-          model.rope(model.grid_of(latents)),
-          {},
-          {}};
+  const auto grid = model.grid_of(latents);
+  auto timesteps = scheduler_->timesteps().to(latents.device());
+  at::Tensor row_of;
+  if (condition_.first_1C1hw.defined()) {  // its tokens are at timestep 0: the last row
+    timesteps = at::cat({timesteps, at::zeros({1}, timesteps.options())});
+    row_of = at::zeros({1, grid.tokens()}, latents.options().dtype(at::kLong));
+    row_of.narrow(1, 0, grid.rows * grid.columns).fill_(1);
+  }
+  return {model.times(timesteps), model.rope(grid), row_of, {}, {}};
 }
 
 const Denoiser::Prepared& Denoiser::with_prompts(const Expert& expert, Prepared& prepared) const {
   if (prepared.positive.layers.empty()) {
-    prepared.positive = expert.model.prompt(prompts_.positive, {}, *expert.blocks);
+    prepared.positive =
+        expert.model.prompt(prompts_.positive, condition_.views_NIC, *expert.blocks);
     if (prompts_.negative.defined()) {
-      prepared.negative = expert.model.prompt(prompts_.negative, {}, *expert.blocks);
+      prepared.negative =
+          expert.model.prompt(prompts_.negative, condition_.views_NIC, *expert.blocks);
     }
   }
   return prepared;
+}
+
+at::Tensor Denoiser::with_first(const at::Tensor& latents) const {
+  if (!condition_.first_1C1hw.defined()) return latents;
+  return at::cat(
+      {condition_.first_1C1hw.to(latents.options()), latents.narrow(2, 1, latents.size(2) - 1)}, 2);
+}
+
+at::Tensor Denoiser::input(const at::Tensor& latents) const {
+  if (!condition_.channels_1CThw.defined()) return with_first(latents);
+  return at::cat({latents, condition_.channels_1CThw.to(latents.options())}, 1);
 }
 
 void Denoiser::advance(Denoising& state) {
@@ -84,8 +103,10 @@ void Denoiser::advance(Denoising& state) {
   const Prepared& prepared = with_prompts(expert, prepared_[low_noise ? 1 : 0]);
   const auto& model = expert.model;
 
-  const auto time = prepared.times.at(step);
-  const auto patches = model.begin(state.latents_1CThw);
+  const auto time = prepared.row_of_1S.defined()
+                        ? prepared.times.at({step, steps()}, prepared.row_of_1S)
+                        : prepared.times.at(step);
+  const auto patches = model.begin(input(state.latents_1CThw));
   const auto predict = [&](const models::PromptContext& prompt, int branch) {
     const auto x =
         model.blocks(0, model.config.num_layers, patches, {time, prepared.rope, prompt},

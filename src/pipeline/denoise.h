@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "condition.h"
 #include "dump.h"
 #include "reel/dist/group.h"
 #include "reel/gen/generator.h"
@@ -46,22 +47,31 @@ class Denoiser {
   /// and device of `latents_1CThw` count.
   Denoiser(const Expert& high_noise, const Expert* low_noise,
            std::unique_ptr<sampling::Scheduler> scheduler, const gen::ResolvedRequest& request,
-           PromptPair prompts, const at::Tensor& latents_1CThw, dist::Group& group);
+           PromptPair prompts, Condition condition, const at::Tensor& latents_1CThw,
+           dist::Group& group);
 
   int steps() const { return scheduler_->steps(); }
 
   /// From `state.step` to the next.
   void advance(Denoising& state);
 
+  /// Latents as they are to be decoded, after the last step.
+  at::Tensor finished(const Denoising& state) const { return with_first(state.latents_1CThw); }
+
  private:
   struct Prepared {
     models::TimeTable times;
     nn::Rope rope;
+    at::Tensor row_of_1S;  // of `times`, beside the step's; undefined: all tokens are at the step
     models::PromptContext positive, negative;
   };
 
   Prepared prepare(const Expert& expert, const at::Tensor& latents) const;
   const Prepared& with_prompts(const Expert& expert, Prepared& prepared) const;
+
+  /// What the transformer is to see of the latents.
+  at::Tensor input(const at::Tensor& latents_1CThw) const;
+  at::Tensor with_first(const at::Tensor& latents_1CThw) const;
 
   const Expert& high_noise_;
   const Expert* low_noise_;
@@ -69,6 +79,7 @@ class Denoiser {
   double guidance_scale_, guidance_scale_2_;
   std::optional<double> boundary_ratio_;
   PromptPair prompts_;
+  Condition condition_;
   dist::Group& group_;
   std::vector<Prepared> prepared_;  // high noise, low noise
 };

@@ -8,10 +8,11 @@ namespace reel::pipeline {
 
 EncodedPrompt TextStage::encode(const std::string& prompt, int max_sequence_length) {
   auto ids = tokenizer_.encode(text::clean_prompt(prompt), max_sequence_length);
-  auto embeds = cache_.find(ids, max_sequence_length);
+  const std::pair key(ids, max_sequence_length);
+  auto embeds = cache_.find(key);
   if (!embeds) {
     embeds = encoder_.encode_prompt({ids.begin(), ids.end()}, max_sequence_length, *blocks_);
-    cache_.insert(ids, max_sequence_length, *embeds);
+    cache_.insert(key, *embeds);
   }
   return {std::move(ids), *std::move(embeds)};
 }

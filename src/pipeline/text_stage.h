@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "dump.h"
-#include "prompt_cache.h"
+#include "lru_cache.h"
 #include "reel/models/umt5.h"
 #include "reel/text/tokenizer.h"
 
@@ -36,7 +36,7 @@ class TextStage {
   weights::ParamSet params_;
   models::Umt5Encoder encoder_;
   std::unique_ptr<residency::Blocks> blocks_ = std::make_unique<residency::ResidentBlocks>();
-  PromptCache cache_{32};
+  LruCache<std::pair<std::vector<int32_t>, int>, at::Tensor> cache_{32};  // by tokens and length
 };
 
 /// `<prefix>token_ids`, padded, and `<prefix>prompt_embeds`.

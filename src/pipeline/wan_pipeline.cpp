@@ -3,8 +3,12 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "decode.h"
 #include "denoise.h"
+#include "image_stage.h"
+#include "lru_cache.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/sampling/noise.h"
@@ -67,7 +71,8 @@ config::WanTransformerConfig transformer_config(const config::ModelFolder& folde
 
 /// Components may come from different folders: what one hands on, the next has to take.
 void check_fit(const std::string& name, const config::WanTransformerConfig& transformer,
-               int64_t text_width, int64_t latent_channels) {
+               int64_t text_width, int64_t latent_channels, int64_t image_channels,
+               const std::optional<ImageStage>& images) {
   const auto expect = [&](const char* key, int64_t got, const char* of, int64_t expected) {
     if (got != expected) {
       throw Error(ErrorCode::BadModel,
@@ -75,7 +80,20 @@ void check_fit(const std::string& name, const config::WanTransformerConfig& tran
     }
   };
   expect("text_dim", transformer.text_dim, "text encoder's d_model", text_width);
-  expect("in_channels", transformer.in_channels, "VAE's z_dim", latent_channels);
+  expect("in_channels", transformer.in_channels,
+         image_channels ? "VAE's z_dim, a mask and z_dim again" : "VAE's z_dim",
+         latent_channels + image_channels);
+  if (transformer.image_dim.has_value() != images.has_value()) {
+    throw Error(ErrorCode::BadModel,
+                fmt::format("{}: image_dim: expected in both transformers or in neither", name));
+  }
+  if (images) {
+    expect("image_dim", *transformer.image_dim, "image encoder's hidden_size", images->width());
+  }
+  if (images && transformer.pos_embed_seq_len) {
+    expect("pos_embed_seq_len", *transformer.pos_embed_seq_len, "tokens of two pictures",
+           2 * images->tokens());
+  }
   expect("out_channels", transformer.out_channels, "VAE's z_dim", latent_channels);
 }
 
@@ -93,13 +111,57 @@ struct WanPipeline::Components {
         vae_config(config::read_wan_vae_config(folder.component("vae") / "config.json")),
         vae_params(options.device, options.vae),
         vae(weights::ParamScope(vae_params), vae_config),
+        vae_encoder(weights::ParamScope(vae_params), vae_config),
+        image_channels(folder.index.sees_image_channels()
+                           ? vae_config.scale_factor_temporal + vae_config.z_dim
+                           : 0),
         scheduler(config::read_scheduler_config(folder.component("scheduler") /
                                                 "scheduler_config.json")) {
+    if (high_noise.model.config.image_dim) {
+      images.emplace(folder.component("image_encoder"), folder.component("image_processor"),
+                     options.device, options.image_encoder);
+    }
     if (folder.index.has("transformer_2")) {
       low_noise.emplace(transformer_config(folder, "transformer_2"), options.device, options.dit);
-      check_fit("transformer_2", low_noise->model.config, text.width(), vae_config.z_dim);
+      check("transformer_2", *low_noise);
     }
-    check_fit("transformer", high_noise.model.config, text.width(), vae_config.z_dim);
+    check("transformer", high_noise);
+  }
+
+  void check(const std::string& name, const Expert& expert) const {
+    check_fit(name, expert.model.config, text.width(), vae_config.z_dim, image_channels, images);
+  }
+
+  /// What the request's pictures come to; nothing if it was stopped.
+  std::optional<Condition> condition(const gen::ResolvedRequest& request, const Options& options,
+                                     const KeepOn& keep_on) {
+    const auto& [image, last] = std::tie(request.inputs.image, request.inputs.last_image);
+    if (!image) return Condition{};
+    for (const auto* input : {&image, &last}) {
+      if (*input && !(*input)->content) {
+        throw Error(ErrorCode::InvalidArgument, (*input)->field + ": it was not loaded",
+                    (*input)->field);
+      }
+    }
+    const auto key = fmt::format("{} {} {}x{}x{}", image->sha256, last ? last->sha256 : "",
+                                 request.width, request.height, request.num_frames);
+    if (!image->sha256.empty()) {
+      if (auto found = conditions.find(key)) return found;
+    }
+    Condition made;
+    if (images) {
+      std::vector<const gen::Image*> seen{image->content.get()};
+      if (last) seen.push_back(last->content.get());
+      made.views_NIC = images->encode(seen);
+    }
+    const auto latents = image_channels
+                             ? pipeline::image_channels(vae_encoder, vae_config, request,
+                                                        options.vae_tiling, keep_on)
+                             : first_frame(vae_encoder, request, options.vae_tiling, keep_on);
+    if (!latents) return std::nullopt;
+    (image_channels ? made.channels_1CThw : made.first_1C1hw) = *latents;
+    conditions.insert(key, made);
+    return made;
   }
 
   TextStage text;
@@ -108,6 +170,10 @@ struct WanPipeline::Components {
   config::WanVaeConfig vae_config;
   weights::ParamSet vae_params;
   models::WanVaeDecoder vae;
+  models::WanVaeEncoder vae_encoder;
+  int64_t image_channels;  // that a picture adds to the transformer's input; 0: it takes none
+  std::optional<ImageStage> images;
+  LruCache<std::string, Condition> conditions{4};
   config::SchedulerConfig scheduler;
   std::string fingerprint;
 };
@@ -124,13 +190,16 @@ WanPipeline::WanPipeline(const config::ModelFolder& folder, const Options& optio
     loading.add("transformer 2", folder.component("transformer_2"), kDiffusersStem,
                 c.low_noise->params);
   }
-  weights::LoadOptions decoder_only;
-  decoder_only.unused = models::wan_vae_encoder_only;
-  loading.add("VAE", folder.component("vae"), kDiffusersStem, c.vae_params, decoder_only);
+  loading.add("VAE", folder.component("vae"), kDiffusersStem, c.vae_params);
+  if (c.images) {
+    loading.add("image encoder", folder.component("image_encoder"), kTransformersStem,
+                c.images->params(), c.images->load_options());
+  }
   loading.run();
   c.fingerprint =
-      fmt::format("{} {} {} {} {} {}", REEL_VERSION, folder.path.string(), options.device.str(),
-                  toString(options.dit), toString(options.text_encoder), c.low_noise.has_value());
+      fmt::format("{} {} {} {} {} {} {}", REEL_VERSION, folder.path.string(), options.device.str(),
+                  toString(options.dit), toString(options.text_encoder),
+                  toString(options.image_encoder), c.low_noise.has_value());
 }
 
 WanPipeline::~WanPipeline() = default;
@@ -159,9 +228,22 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
     dump_prompt(dump, "negative_", negative, request.max_sequence_length);
     prompts.negative = negative.embeds_1LD.to(options_.dit);
   }
+
+  // 2. Pictures
+  const auto condition = c.condition(request, options_, [&](int done, int total) {
+    control.report({gen::Stage::TextEncoding, done, total});
+    return !group.any(control.ask() == Ask::Cancel);
+  });
+  if (!condition) {
+    outcome.kind = gen::Outcome::Kind::Cancelled;
+    return outcome;
+  }
+  if (condition->views_NIC.defined()) dump.add("image_embeds", condition->views_NIC);
+  if (condition->channels_1CThw.defined()) dump.add("condition", condition->channels_1CThw);
+  if (condition->first_1C1hw.defined()) dump.add("condition", condition->first_1C1hw);
   outcome.text_seconds = watch.seconds();
 
-  // 2. Latents
+  // 3. Latents
   const auto& vae = c.vae_config;
   Denoising state;
   if (snapshot) {
@@ -174,12 +256,12 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
     dump.add("latents.initial", state.latents_1CThw);
   }
 
-  // 3. Denoising
+  // 4. Denoising
   watch.restart();
   Denoiser denoiser(
       c.high_noise, c.low_noise ? &*c.low_noise : nullptr,
       sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift),
-      request, std::move(prompts), state.latents_1CThw, group);
+      request, std::move(prompts), *condition, state.latents_1CThw, group);
   const Ask ask = denoise(denoiser, state, control, group, dump);
   if (ask == Ask::Cancel) {
     outcome.kind = gen::Outcome::Kind::Cancelled;
@@ -199,10 +281,10 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
                 "precision, shift or guidance may help");
   }
 
-  // 4. Frames
+  // 5. Frames
   watch.restart();
   sink.begin({request.width, request.height, request.fps, request.num_frames});
-  if (!decode(c.vae, state.latents_1CThw, options_.vae_tiling, sink, control, group, dump)) {
+  if (!decode(c.vae, denoiser.finished(state), options_.vae_tiling, sink, control, group, dump)) {
     outcome.kind = gen::Outcome::Kind::Cancelled;
     return outcome;
   }

@@ -102,6 +102,7 @@ TEST(WanTransformerConfig, Refuses) {
                    {"attention_head_dim", 7, "attention_head_dim: expected an even number, got 7"},
                    {"attention_head_dim", 4, "attention_head_dim: expected 6"},
                    {"in_channels", 0, "in_channels"},
+                   {"added_kv_proj_dim", 25, "added_kv_proj_dim: expected the width, 24, got 25"},
                    {"text_dim", int64_t{1} << 40, "text_dim"},
                    {"freq_dim", 21, "freq_dim: expected an even number"},
                    {"qk_norm", "layer_norm", "qk_norm: expected rms_norm_across_heads"},

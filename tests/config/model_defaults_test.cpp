@@ -9,9 +9,9 @@
 namespace reel::config {
 namespace {
 
-TEST(PublishedModels, AreFourAndSound) {
+TEST(PublishedModels, AreAllThereAndSound) {
   const auto models = published_models();
-  EXPECT_EQ(models.size(), 4u);
+  EXPECT_EQ(models.size(), 9u);
   for (const auto& model : models) EXPECT_THAT(model.problems(), testing::IsEmpty());
 }
 
@@ -39,6 +39,17 @@ TEST(PublishedModels, HaveTheirOwnDefaults) {
   EXPECT_EQ(both.num_frames, 121);
   EXPECT_EQ(both.fps, 24);
   EXPECT_EQ((Size{both.width, both.height}), (Size{1280, 704}));
+}
+
+TEST(PublishedModels, OfImageToVideoHaveTheirOwnDefaults) {
+  EXPECT_EQ(find_published("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers")->flow_shift, 3.0);
+  EXPECT_EQ(find_published("Wan-AI/Wan2.1-I2V-14B-720P-Diffusers")->flow_shift, 5.0);
+  EXPECT_EQ(find_published("Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers")->flow_shift, 16.0);
+  EXPECT_EQ(find_published("weizhou03/Wan2.1-Fun-1.3B-InP-Diffusers")->guidance_scale, 6.0);
+  const auto experts = find_published("Wan-AI/Wan2.2-I2V-A14B-Diffusers").value();
+  EXPECT_EQ(experts.guidance_scale_2, 3.5);
+  EXPECT_EQ(experts.boundary_ratio, 0.9);
+  EXPECT_EQ(experts.flow_shift, 5.0);
 }
 
 TEST(FindPublished, KnowsRepositoriesAndTheCacheAndNothingElse) {

@@ -48,9 +48,11 @@ TEST(ModelIndex, Refuses) {
   const test::TemporaryFolder folder;
   const json original = read_json(model("t2v-tiny") / "model_index.json");
   const std::vector<std::pair<json, std::string>> changes{
-      {{{"_class_name", "WanImageToVideoPipeline"}},
-       "WanImageToVideoPipeline is not served yet; served: WanPipeline"},
-      {{{"_class_name", "WanVACEPipeline"}}, "WanVACEPipeline is not served yet"},
+      {{{"_class_name", "WanVACEPipeline"}},
+       "WanVACEPipeline is not served yet; served: WanPipeline and WanImageToVideoPipeline"},
+      {{{"_class_name", "WanImageToVideoPipeline"},
+        {"image_encoder", {"transformers", "CLIPTextModel"}}},
+       "image_encoder: expected CLIPVisionModel or CLIPVisionModelWithProjection, got CLIPText"},
       {{{"_class_name", "WanAnimatePipeline"}}, "WanAnimatePipeline is not served yet"},
       {{{"_class_name", "WanVideoToVideoPipeline"}}, "WanVideoToVideoPipeline is not served yet"},
       {{{"_class_name", "FluxPipeline"}}, "FluxPipeline is no Wan model; served: WanPipeline"},

@@ -79,6 +79,8 @@ class TinyRun {
  public:
   explicit TinyRun(const std::string& name) : golden(name), model(golden_model()) {
     request = request_of(golden, model);
+    request.inputs.image = picture("in.image");
+    request.inputs.last_image = picture("in.last_image");
     overrides = golden_scheduler();
   }
 
@@ -101,7 +103,7 @@ class TinyRun {
   /// Null if all is as Diffusers has it, else the first tensor that is not.
   std::string first_difference() const {
     for (const auto& [name, info] : golden.file.tensors()) {
-      if (name.starts_with("bf16.")) continue;
+      if (name.starts_with("bf16.") || name.starts_with("in.")) continue;
       if (!made->tensors().contains(name)) return name + " is missing";
       const auto ours = made->tensor(name), theirs = golden.host(name);
       const bool ids = !theirs.is_floating_point();
@@ -112,6 +114,17 @@ class TinyRun {
       if (!same) return name;
     }
     return {};
+  }
+
+  std::optional<gen::ImageInput> picture(const std::string& name) const {
+    if (!golden.file.tensors().contains(name)) return std::nullopt;
+    const auto rgb = golden.host(name).contiguous();
+    const int height = static_cast<int>(rgb.size(0)), width = static_cast<int>(rgb.size(1));
+    const auto* bytes = rgb.const_data_ptr<uint8_t>();
+    gen::ImageInput input{.field = name, .width = width, .height = height, .frames = 1};
+    input.content = std::make_shared<gen::Image>(
+        gen::Image{width, height, std::vector<uint8_t>(bytes, bytes + rgb.numel())});
+    return input;
   }
 
   /// A copy of `component` that may be written to, put in its place.

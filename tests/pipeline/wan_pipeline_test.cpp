@@ -25,7 +25,10 @@ TEST_P(Pipeline, IsDiffusers) {
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                          testing::Values("t2v-tiny", "t2v-tiny.euler", "t2v-tiny.noguidance",
-                                         "t2v-tiny.oneframe", "a14b-tiny", "ti2v-5b-tiny"),
+                                         "t2v-tiny.oneframe", "a14b-tiny", "ti2v-5b-tiny",
+                                         "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
+                                         "i2v-a14b-tiny", "i2v-a14b-tiny.last",
+                                         "ti2v-5b-tiny.image"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = std::isalnum(c) ? c : '_';
@@ -51,6 +54,26 @@ TEST(PipelineTwin, ABoundaryOneStepOffIsSeen) {
   run.request.boundary_ratio = 0.95;
   run.make();
   EXPECT_EQ(run.first_difference(), "frames");
+}
+
+TEST(PipelineTwin, ATurnedPictureIsSeen) {
+  for (const char* name : {"i2v-tiny", "flf2v-tiny", "i2v-a14b-tiny", "ti2v-5b-tiny.image"}) {
+    TinyRun run(name);
+    auto turned = std::make_shared<gen::Image>(*run.request.inputs.image->content);
+    std::reverse(turned->rgb.begin(), turned->rgb.end());
+    run.request.inputs.image->content = turned;
+    run.make();
+    EXPECT_EQ(run.first_difference(), "condition") << name;
+  }
+}
+
+TEST(PipelineTwin, TheOrderOfTwoPicturesIsSeen) {
+  for (const char* name : {"flf2v-tiny", "i2v-a14b-tiny.last"}) {
+    TinyRun run(name);
+    std::swap(run.request.inputs.image, run.request.inputs.last_image);
+    run.make();
+    EXPECT_EQ(run.first_difference(), "condition") << name;
+  }
 }
 
 TEST(PipelineExperts, ABoundaryIsAFractionOfTheSchedulersOwnTimesteps) {

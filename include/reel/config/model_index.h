@@ -16,10 +16,16 @@ struct Component {
 
 /// `model_index.json`: what a pipeline is made of.
 struct ModelIndex {
-  std::string class_name;                       // "WanPipeline"
+  std::string class_name;                       // "WanPipeline" or "WanImageToVideoPipeline"
   std::map<std::string, Component> components;  // by folder; those that are null are left out
   std::optional<double> boundary_ratio;         // where the second expert takes over
   bool expand_timesteps = false;                // a time step for each token: TI2V-5B
+
+  /// Whether a picture comes to the transformer as channels beside the latents: all of image to
+  /// video but TI2V-5B.
+  bool sees_image_channels() const {
+    return class_name == "WanImageToVideoPipeline" && !expand_timesteps;
+  }
 
   bool has(const std::string& component) const { return components.contains(component); }
 

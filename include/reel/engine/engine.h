@@ -21,6 +21,7 @@ struct Options {
   std::string dit_precision = "bf16";
   std::string vae_precision = "fp32";
   std::string text_encoder_precision = "bf16";
+  std::string image_encoder_precision = "fp32";
   bool vae_tiling = false;
   std::optional<double> flow_shift;
   bool warm_up = true;

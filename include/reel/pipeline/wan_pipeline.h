@@ -19,12 +19,13 @@ struct Options {
   c10::ScalarType dit = c10::kBFloat16;
   c10::ScalarType vae = c10::kFloat;
   c10::ScalarType text_encoder = c10::kBFloat16;
+  c10::ScalarType image_encoder = c10::kFloat;
   bool vae_tiling = false;
   std::filesystem::path dump;  // a folder for the tensors of every generation; "": none
 };
 
-/// Text to video: prompt → embeddings → latents → frames. One rank's; its calls are made on that
-/// rank's thread.
+/// Text, or a picture and text, to video: prompt → embeddings → latents → frames. One rank's; its
+/// calls are made on that rank's thread.
 class WanPipeline {
  public:
   /// `stage` is what is being loaded; `bytes` of the files' `total_bytes` are done.
