@@ -242,7 +242,6 @@ INSTANTIATE_TEST_SUITE_P(Table, ParseFault, testing::Values(
     Fault{"perf_dump_path", R"({"perf_dump_path": "x"})", "itself"},
     Fault{"diffusers_kwargs", R"({"diffusers_kwargs": {"a": 1}})", "Diffusers"},
     Fault{"attention_backend_override", R"({"attention_backend_override": "fa"})", "whole server"},
-    Fault{"video_url", R"({"video_url": "http://x"})", "no video"},
     Fault{"profile", R"({"profile": true})", "profiler"}));
 // clang-format on
 
