@@ -1,5 +1,3 @@
-#include "reel/store/memory_job_store.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,14 +5,15 @@
 #include <condition_variable>
 #include <deque>
 #include <ext/pb_ds/assoc_container.hpp>
-#include <list>
 #include <map>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
 
+#include "news.h"
 #include "reel/base/clock.h"
 #include "reel/base/ids.h"
+#include "reel/store/memory_job_store.h"
 
 namespace reel::store {
 
@@ -49,7 +48,7 @@ struct MemoryJobStore::State {
   const std::chrono::seconds ttl;
   const std::unique_ptr<jobs::QueuePolicy> policy;
 
-  mutable std::mutex mutex;  // guards what follows, down to `news`
+  mutable std::mutex mutex;  // guards what follows
   std::condition_variable_any work;
   mutable std::condition_variable finished;
   Records records;
@@ -64,10 +63,7 @@ struct MemoryJobStore::State {
   std::unordered_map<std::string, Forgotten> forgotten;
   std::deque<std::string> forgotten_in_order;
   uint64_t next_sequence = 1;
-  std::deque<Job> news;  // changes that the listeners do not know of yet
-
-  std::mutex delivery;  // taken before `mutex`; guards the listeners
-  std::list<Listener> listeners;
+  News news;
 
   static Turn turn(const Record& record) { return {record.rank, record.job.sequence}; }
   jobs::Counts& counts_of(const Record& record) {
@@ -157,19 +153,6 @@ struct MemoryJobStore::State {
     }
     return job;
   }
-
-  /// Tells the listeners, in order, what they do not know yet. Without `mutex`.
-  void deliver() {
-    const std::lock_guard telling(delivery);
-    for (;;) {
-      std::unique_lock lock(mutex);
-      if (news.empty()) return;
-      const Job job = std::move(news.front());
-      news.pop_front();
-      lock.unlock();
-      for (const Listener& listener : listeners) listener(job);
-    }
-  }
 };
 
 MemoryJobStore::MemoryJobStore(size_t max_queued, std::chrono::seconds ttl,
@@ -217,7 +200,7 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
     state_->news.push_back(submitted.job);
   }
   state_->work.notify_all();  // one alone might be told to stop just now
-  state_->deliver();
+  state_->news.deliver();
   return submitted;
 }
 
@@ -232,7 +215,7 @@ std::optional<jobs::Taken> MemoryJobStore::take(std::stop_token stop) {
     taken = jobs::Taken{next.job, next.cancel};
     state_->news.push_back(next.job);
   }
-  state_->deliver();
+  state_->news.deliver();
   return taken;
 }
 
@@ -244,7 +227,7 @@ void MemoryJobStore::progress(const std::string& id, const jobs::JobProgress& pr
     record->job.progress = progress;
     state_->news.push_back(record->job);
   }
-  state_->deliver();
+  state_->news.deliver();
 }
 
 bool MemoryJobStore::complete(const std::string& id, jobs::Result result) {
@@ -259,7 +242,7 @@ bool MemoryJobStore::complete(const std::string& id, jobs::Result result) {
     record->job.progress.percent = 100;
     state_->news.push_back(record->job);
   }
-  state_->deliver();
+  state_->news.deliver();
   return true;
 }
 
@@ -270,7 +253,7 @@ bool MemoryJobStore::fail(const std::string& id, jobs::JobError error) {
     if (record == nullptr || record->job.status != Status::InProgress) return false;
     state_->end(*record, Status::Failed, std::move(error));
   }
-  state_->deliver();
+  state_->news.deliver();
   return true;
 }
 
@@ -282,7 +265,7 @@ Job MemoryJobStore::cancel(const std::string& id, const std::string& why) {
     state_->end(record, Status::Cancelled, {"cancelled", why});
     job = record.job;
   }
-  state_->deliver();
+  state_->news.deliver();
   return job;
 }
 
@@ -295,7 +278,7 @@ Job MemoryJobStore::remove(const std::string& id) {
     job = state_->forget(record, nullptr);
     state_->finished.notify_all();
   }
-  state_->deliver();
+  state_->news.deliver();
   return job;
 }
 
@@ -368,23 +351,7 @@ Job MemoryJobStore::wait(const std::string& id, std::chrono::milliseconds timeou
 }
 
 std::unique_ptr<jobs::JobStore::Watch> MemoryJobStore::watch(Listener listener) {
-  class Registration final : public Watch {
-   public:
-    Registration(State& state, Listener told)
-        : state_(state), listener_([&] {
-            const std::lock_guard lock(state.delivery);
-            return state.listeners.insert(state.listeners.end(), std::move(told));
-          }()) {}
-    ~Registration() override {
-      const std::lock_guard lock(state_.delivery);
-      state_.listeners.erase(listener_);
-    }
-
-   private:
-    State& state_;
-    std::list<Listener>::iterator listener_;
-  };
-  return std::make_unique<Registration>(*state_, std::move(listener));
+  return state_->news.watch(std::move(listener));
 }
 
 }  // namespace reel::store
