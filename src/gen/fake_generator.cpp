@@ -221,6 +221,7 @@ Outcome FakeGenerator::generate(const ResolvedRequest& request, int output,
     if (ask == Control::Ask::Pause) {
       outcome.kind = Outcome::Kind::Paused;
       outcome.snapshot = {kFingerprint, std::make_shared<const int>(step)};
+      outcome.denoise_seconds = denoising.seconds();
     }
     if (outcome.kind != Outcome::Kind::Done) return outcome;
     sleep_ms(options_.step_ms);

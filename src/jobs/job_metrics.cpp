@@ -11,6 +11,7 @@ JobMetrics::JobMetrics(JobStore& jobs, Metrics& metrics, std::string model)
       step_(metrics.histogram("serve_step_seconds", "Denoising steps.", {{"model", model_}})),
       queue_wait_(metrics.histogram("serve_queue_wait_seconds", "From submission to start.")),
       duration_(metrics.histogram("serve_job_duration_seconds", "From submission to the end.")),
+      preemptions_(metrics.counter("serve_preemptions_total", "Jobs paused for another one.")),
       watch_(jobs.watch([this](const Job& job) { on_change(job); })) {
   show_levels();
 }

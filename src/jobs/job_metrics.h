@@ -18,6 +18,7 @@ class JobMetrics {
 
   /// Any thread.
   void step(double seconds) const { step_.observe(seconds); }
+  void preempted() const { preemptions_.add(); }
   void stage(const std::string& name, double seconds) const;
 
  private:
@@ -33,6 +34,7 @@ class JobMetrics {
   Metrics& metrics_;
   const std::string model_;
   Histogram step_, queue_wait_, duration_;
+  Counter preemptions_;
   std::map<std::string, Active> active_;    // jobs that have not ended; the listener's own
   std::unique_ptr<JobStore::Watch> watch_;  // the last to begin, the first to end
 };

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "deadlines.h"
 #include "delivery.h"
 #include "job_metrics.h"
 #include "reel/base/log.h"
@@ -30,6 +33,22 @@ std::string_view file_extension(const JobSpec& spec) {
   return "jpg";
 }
 
+/// A job at work or paused, one thread's at a time.
+struct Run {
+  Run(JobStore& jobs, std::shared_ptr<Delivery> to, const JobMetrics& metrics,
+      std::stop_token draining)
+      : delivery(std::move(to)), control(jobs, *delivery, metrics, std::move(draining)) {}
+
+  const std::string& id() const { return delivery->job().id; }
+
+  const std::shared_ptr<Delivery> delivery;
+  RunControl control;
+  Result result;
+  int output = 0;                         // the one at work
+  std::optional<gen::Snapshot> snapshot;  // of it, when paused
+  const Stopwatch since_taken;
+};
+
 class JobRunner::Slots {
  public:
   Slots(JobStore& jobs, BlobStore& blobs, gen::Generator& generator,
@@ -39,7 +58,10 @@ class JobRunner::Slots {
         generator_(generator),
         make_writer_(std::move(make_writer)),
         metrics_(jobs, metrics, generator.describe().model),
-        takers_(generator.slots()) {
+        takers_(generator.slots()),
+        watch_(jobs.watch([this](const Job& job) {
+          if (const auto run = is_final(job.status) ? take_paused(job.id) : nullptr) close(*run);
+        })) {
     for (int i = 0; i < generator.slots(); ++i) {
       Slot& slot = *slots_.emplace_back(std::make_unique<Slot>(options.max_frame_bytes));
       slot.taker = std::jthread([this, &slot] { serve(slot.writer); });
@@ -72,11 +94,15 @@ class JobRunner::Slots {
   };
 
   void serve(WriterThread& writer) {
-    while (wait_until_ready()) {
+    for (;;) {
+      wait_until_ready();
       try {
-        if (auto taken = jobs_.take(stop_.get_token())) run(writer, *std::move(taken));
+        auto taken = jobs_.take(stop_.get_token());
+        if (!taken) break;  // told to stop
+        run(writer, *std::move(taken));
       } catch (const Error& error) {
         log::error("job.not_taken", {{"why", error.what()}});
+        if (stop_.stop_requested()) break;
         pause(std::chrono::seconds(1));
       }
     }
@@ -85,13 +111,11 @@ class JobRunner::Slots {
     changed_.notify_all();
   }
 
-  /// False once no more jobs are to be taken.
-  bool wait_until_ready() {
-    while (!stop_.stop_requested()) {
-      if (generator_.state().phase == gen::State::Phase::Ready) return true;
+  /// Or until it is time to stop.
+  void wait_until_ready() {
+    while (!stop_.stop_requested() && generator_.state().phase != gen::State::Phase::Ready) {
       pause(std::chrono::milliseconds(50));
     }
-    return false;
   }
 
   /// Shorter when it is time to stop.
@@ -101,9 +125,18 @@ class JobRunner::Slots {
   }
 
   void run(WriterThread& writer, Taken taken) {
+    auto run = take_paused(taken.job.id);
+    log::info(run ? "job.resumed" : "job.started", {{"job", taken.job.id}});
+    if (!run) run = begin(writer, std::move(taken));
+    if (generate(*run)) {
+      close(*run);
+    } else {
+      put_back(std::move(run));
+    }
+  }
+
+  std::unique_ptr<Run> begin(WriterThread& writer, Taken taken) {
     const std::string id = taken.job.id;
-    const auto delivery =
-        std::make_shared<Delivery>(jobs_, blobs_, make_writer_, writer, std::move(taken));
     bool overdue = false;
     {
       const std::lock_guard lock(mutex_);
@@ -111,54 +144,97 @@ class JobRunner::Slots {
       overdue = overdue_;
     }
     if (overdue) cancel(id);
-    log::info("job.started", {{"job", id}});
+    return std::make_unique<Run>(
+        jobs_, std::make_shared<Delivery>(jobs_, blobs_, make_writer_, writer, std::move(taken)),
+        metrics_, stop_.get_token());
+  }
+
+  /// Goes on with all outputs of one job, up to their last frame. False if it was paused before.
+  /// What goes wrong is the delivery's to tell.
+  bool generate(Run& run) {
+    const int outputs = run.delivery->job().spec->request.num_outputs();
+    try {
+      for (; run.output < outputs && !run.delivery->is_off(); ++run.output) {
+        if (!generate_output(run)) return false;
+        run.delivery->finish_output();
+      }
+    } catch (const Error& error) {
+      run.delivery->give_up({std::string(job_error_code(error.code())), error.what()});
+    } catch (const std::exception& error) {
+      run.delivery->give_up({"generation_failed", error.what()});
+    }
+    return true;
+  }
+
+  bool generate_output(Run& run) {
+    run.control.begin(run.output, run.snapshot.has_value(), run.result.inference_time_s);
+    const auto sink = run.delivery->sink(run.output);
     const Stopwatch watch;
-    Result result = generate(*delivery);
-    delivery->close(
-        std::move(result),
-        [this, kind = delivery->job().spec->kind](const Delivery::Seconds& seconds) {
+    gen::Outcome outcome =
+        generator_.generate(run.delivery->job().spec->request, run.output,
+                            run.snapshot ? &*run.snapshot : nullptr, *sink, run.control);
+    run.result.inference_time_s += watch.seconds();
+    add(run.result, outcome);
+    run.snapshot.reset();
+    if (outcome.kind == gen::Outcome::Kind::Paused) run.snapshot = std::move(outcome.snapshot);
+    if (outcome.kind == gen::Outcome::Kind::Cancelled) {
+      throw Error(ErrorCode::Cancelled, "the generation was stopped");
+    }
+    return outcome.kind == gen::Outcome::Kind::Done;
+  }
+
+  void put_back(std::unique_ptr<Run> run) {
+    const std::string id = run->id();
+    log::info("job.paused", {{"job", id}});
+    {
+      const std::lock_guard lock(mutex_);
+      paused_[id] = std::move(run);  // before another thread can take it again
+    }
+    JobError why{"cancelled", "it ended just when it was paused"};
+    try {
+      if (jobs_.put_back(id)) {
+        metrics_.preempted();
+        return;
+      }
+    } catch (const Error& error) {
+      why = {std::string(job_error_code(error.code())), error.what()};
+    }
+    if (const auto stays = take_paused(id)) {
+      stays->delivery->give_up(std::move(why));
+      close(*stays);
+    }
+  }
+
+  /// The run of a paused job; null if it is not paused.
+  std::unique_ptr<Run> take_paused(const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = paused_.extract(id);
+    return found ? std::move(found.mapped()) : nullptr;
+  }
+
+  /// Never waits: for the writer's thread to end the job.
+  void close(Run& run) {
+    if (!run.delivery->is_off()) {
+      metrics_.stage("text_encode", run.result.stages.text_encode);
+      metrics_.stage("denoise", run.result.stages.denoise);
+      metrics_.stage("vae_decode", run.result.stages.vae_decode);
+    }
+    run.delivery->close(
+        std::move(run.result),
+        [this, kind = run.delivery->job().spec->kind](const Delivery::Seconds& seconds) {
           metrics_.stage(kind == Kind::Video ? "encode_mp4" : "encode_image", seconds.encode);
           metrics_.stage("store", seconds.store);
         },
-        [this, id, watch] { end(id, watch.milliseconds()); });
+        [this, id = run.id(), watch = run.since_taken] { end(id, watch.milliseconds()); });
   }
 
-  /// All outputs of one job, up to their last frame. What goes wrong is the delivery's to tell.
-  Result generate(Delivery& delivery) {
-    const gen::ResolvedRequest& request = delivery.job().spec->request;
-    RunControl control(jobs_, delivery, metrics_);
-    Result result;
-    const Stopwatch watch;
-    try {
-      for (int output = 0; output < request.num_outputs() && !delivery.is_off(); ++output) {
-        control.begin_output(output);
-        const auto sink = delivery.sink(output);
-        const gen::Outcome outcome = generator_.generate(request, output, nullptr, *sink, control);
-        if (outcome.kind != gen::Outcome::Kind::Done) {
-          throw Error(ErrorCode::Cancelled, "the generation was stopped");
-        }
-        delivery.finish_output();
-        add(result, outcome);
-      }
-    } catch (const Error& error) {
-      delivery.give_up({std::string(job_error_code(error.code())), error.what()});
-    } catch (const std::exception& error) {
-      delivery.give_up({"generation_failed", error.what()});
-    }
-    result.inference_time_s = watch.seconds();
-    return result;
-  }
-
-  void add(Result& result, const gen::Outcome& outcome) const {
+  static void add(Result& result, const gen::Outcome& outcome) {
     result.stages.text_encode += outcome.text_seconds;
     result.stages.denoise += outcome.denoise_seconds;
     result.stages.vae_decode += outcome.decode_seconds;
     if (outcome.peak_memory_mb) {
       result.peak_memory_mb = std::max(result.peak_memory_mb.value_or(0), *outcome.peak_memory_mb);
     }
-    metrics_.stage("text_encode", outcome.text_seconds);
-    metrics_.stage("denoise", outcome.denoise_seconds);
-    metrics_.stage("vae_decode", outcome.decode_seconds);
   }
 
   void cancel(const std::string& id) {
@@ -195,8 +271,11 @@ class JobRunner::Slots {
   std::condition_variable_any changed_;
   int takers_;
   std::set<std::string> running_;  // taken, and not yet settled
-  bool overdue_ = false;           // drain() ran out of time
+  std::map<std::string, std::unique_ptr<Run>> paused_;
+  bool overdue_ = false;  // drain() ran out of time
 
+  const std::unique_ptr<JobStore::Watch> watch_;
+  const Deadlines deadlines_{jobs_};
   std::vector<std::unique_ptr<Slot>> slots_;  // their threads use all of the above
 };
 

@@ -25,7 +25,25 @@ double fraction_done(const gen::Progress& progress, int output, int outputs) {
   return (output + first + size * stage_done) / outputs;
 }
 
+void RunControl::begin(int output, bool resumed, double seconds_before) {
+  output_ = output;
+  resumed_ = resumed;
+  seconds_before_ = seconds_before;
+  last_ = {};
+  since_begin_.restart();
+}
+
+gen::Control::Ask RunControl::ask() {
+  if (delivery_.is_off()) return Ask::Cancel;
+  const bool can_pause = last_.stage == gen::Stage::TextEncoding ||
+                         (last_.stage == gen::Stage::Denoising && last_.step < last_.steps);
+  const bool pauses =
+      can_pause && !draining_.stop_requested() && jobs_.is_preempted(delivery_.job().id);
+  return pauses ? Ask::Pause : Ask::GoOn;
+}
+
 void RunControl::report(const gen::Progress& progress) {
+  if (resumed_ && progress.stage == gen::Stage::TextEncoding) return;  // it was further before
   const bool stepped = progress.stage == gen::Stage::Denoising && last_.stage == progress.stage &&
                        progress.step == last_.step + 1;
   if (stepped) metrics_.step(since_step_.seconds());
@@ -43,7 +61,8 @@ void RunControl::report(const gen::Progress& progress) {
   told.steps = progress.steps;
   told.percent = percent_;
   const bool has_rate = output_ > 0 || progress.stage == gen::Stage::Decoding || progress.step > 0;
-  if (has_rate && done > 0) told.eta_seconds = since_start_.seconds() * (1 - done) / done;
+  const double worked = seconds_before_ + since_begin_.seconds();
+  if (has_rate && done > 0) told.eta_seconds = worked * (1 - done) / done;
   jobs_.progress(delivery_.job().id, told);
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <stop_token>
+#include <utility>
+
 #include "delivery.h"
 #include "job_metrics.h"
 #include "reel/base/clock.h"
@@ -10,25 +13,33 @@ namespace reel::jobs {
 /// How far a job is, in [0, 1], when output number `output` of `outputs` is at `progress`.
 double fraction_done(const gen::Progress& progress, int output, int outputs);
 
-/// Watches the generator at work on one job: passes its progress on and a cancel back.
+/// Watches the generator at work on one job: passes its progress on, and back that it is cancelled
+/// or that another's turn has come.
 class RunControl final : public gen::Control {
  public:
-  RunControl(JobStore& jobs, const Delivery& delivery, const JobMetrics& metrics)
-      : jobs_(jobs), delivery_(delivery), metrics_(metrics) {}
+  /// Lets no other job go first once `draining` is requested.
+  RunControl(JobStore& jobs, const Delivery& delivery, const JobMetrics& metrics,
+             std::stop_token draining)
+      : jobs_(jobs), delivery_(delivery), metrics_(metrics), draining_(std::move(draining)) {}
 
-  void begin_output(int output) { output_ = output; }
+  /// Before each call of generate(): for which output, whether it goes on from a snapshot, and how
+  /// long the calls before it took.
+  void begin(int output, bool resumed, double seconds_before);
 
-  Ask ask() override { return delivery_.is_off() ? Ask::Cancel : Ask::GoOn; }
+  Ask ask() override;
   void report(const gen::Progress& progress) override;
 
  private:
   JobStore& jobs_;
   const Delivery& delivery_;
   const JobMetrics& metrics_;
+  const std::stop_token draining_;
   int output_ = 0;
+  bool resumed_ = false;
+  double seconds_before_ = 0;
   int percent_ = 0;
   gen::Progress last_;
-  Stopwatch since_start_, since_step_;
+  Stopwatch since_begin_, since_step_;
 };
 
 }  // namespace reel::jobs

@@ -12,7 +12,7 @@ WriterThread::~WriterThread() {
 
 void WriterThread::post(size_t bytes, std::function<void()> task) {
   std::unique_lock lock(mutex_);
-  freed_.wait(lock, [&] { return bytes_ == 0 || bytes_ + bytes <= max_bytes_; });
+  freed_.wait(lock, [&] { return bytes == 0 || bytes_ == 0 || bytes_ + bytes <= max_bytes_; });
   bytes_ += bytes;
   tasks_.emplace_back(bytes, std::move(task));
   posted_.notify_one();

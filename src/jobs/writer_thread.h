@@ -18,8 +18,8 @@ class WriterThread {
   /// Runs what was posted, then ends.
   ~WriterThread();
 
-  /// Waits while others carry so much that `bytes` more would pass the limit. `task` must not
-  /// throw.
+  /// Waits while others carry so much that `bytes` more, if there are any, would pass the limit.
+  /// `task` must not throw.
   void post(size_t bytes, std::function<void()> task);
 
  private:

@@ -263,6 +263,7 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
       sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift),
       request, std::move(prompts), *condition, state.latents_1CThw, group);
   const Ask ask = denoise(denoiser, state, control, group, dump);
+  outcome.denoise_seconds = watch.seconds();
   if (ask == Ask::Cancel) {
     outcome.kind = gen::Outcome::Kind::Cancelled;
     return outcome;
@@ -272,7 +273,6 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
     outcome.snapshot = {c.fingerprint, std::make_shared<Denoising>(state.to(at::kCPU))};
     return outcome;
   }
-  outcome.denoise_seconds = watch.seconds();
   dump.add("latents.final", state.latents_1CThw);
   if (!at::isfinite(state.latents_1CThw).all().item<bool>()) {
     dump.write();

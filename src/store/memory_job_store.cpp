@@ -1,19 +1,20 @@
+#include "reel/store/memory_job_store.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <deque>
-#include <ext/pb_ds/assoc_container.hpp>
 #include <map>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
 
+#include "job_queue.h"
 #include "news.h"
 #include "reel/base/clock.h"
 #include "reel/base/ids.h"
-#include "reel/store/memory_job_store.h"
 
 namespace reel::store {
 
@@ -23,9 +24,7 @@ using jobs::Status;
 constexpr size_t kForgottenKnown = 10'000;  // jobs whose ids are told from ones that never were
 
 struct MemoryJobStore::State {
-  struct Record {
-    Job job;
-    double rank = 0;
+  struct Record : JobQueue::Entry {
     CancelToken cancel;
     std::string idempotency_key;
     uint64_t completion = 0;  // in the order of completion
@@ -36,17 +35,11 @@ struct MemoryJobStore::State {
     const char* gone;  // why, if by itself; else it was deleted
   };
   using Records = std::unordered_map<std::string, Record>;
-  using Turn = std::pair<double, uint64_t>;  // rank, sequence
-  /// The queue in order; counts those before one in logarithmic time.
-  using Queue = __gnu_pbds::tree<Turn, Record*, std::less<Turn>, __gnu_pbds::rb_tree_tag,
-                                 __gnu_pbds::tree_order_statistics_node_update>;
 
-  State(size_t most, std::chrono::seconds kept, std::unique_ptr<jobs::QueuePolicy> by)
-      : max_queued(most), ttl(kept), policy(std::move(by)) {}
+  State(size_t max_queued, std::chrono::seconds kept, const QueueRules& rules)
+      : ttl(kept), queue(max_queued, rules.max_per_owner, rules.order) {}
 
-  const size_t max_queued;
   const std::chrono::seconds ttl;
-  const std::unique_ptr<jobs::QueuePolicy> policy;
 
   mutable std::mutex mutex;  // guards what follows
   std::condition_variable_any work;
@@ -54,7 +47,7 @@ struct MemoryJobStore::State {
   Records records;
   std::array<std::map<uint64_t, Record*>, 2> by_kind;  // in the order of submission
   std::array<jobs::Counts, 2> counts;
-  Queue queue;
+  JobQueue queue;
   std::unordered_map<std::string, std::pair<std::string, std::string>> keys;  // fingerprint, id
   std::map<std::pair<int64_t, uint64_t>, Record*> expiries;  // expires_at, sequence
   std::map<uint64_t, Record*> completed;                     // in that order
@@ -65,14 +58,13 @@ struct MemoryJobStore::State {
   uint64_t next_sequence = 1;
   News news;
 
-  static Turn turn(const Record& record) { return {record.rank, record.job.sequence}; }
   jobs::Counts& counts_of(const Record& record) {
     return counts[static_cast<size_t>(record.job.spec->kind)];
   }
 
   Job snapshot(const Record& record) const {
     Job job = record.job;
-    if (job.status == Status::Queued) job.queue_position = queue.order_of_key(turn(record));
+    if (job.status == Status::Queued) job.queue_position = queue.position(record);
     return job;
   }
 
@@ -105,12 +97,8 @@ struct MemoryJobStore::State {
   bool move(Record& record, Status to) {
     Job& job = record.job;
     if (!jobs::may_become(job.status, to)) return false;
-    if (job.status == Status::Queued) {
-      queue.erase(turn(record));
-      --counts_of(record).queued;
-    } else {
-      --counts_of(record).in_progress;
-    }
+    if (to != Status::InProgress) queue.remove(record);
+    --(job.status == Status::Queued ? counts_of(record).queued : counts_of(record).in_progress);
     job.status = to;
     if (to == Status::InProgress) {
       ++counts_of(record).in_progress;
@@ -155,9 +143,8 @@ struct MemoryJobStore::State {
   }
 };
 
-MemoryJobStore::MemoryJobStore(size_t max_queued, std::chrono::seconds ttl,
-                               std::unique_ptr<jobs::QueuePolicy> policy)
-    : state_(std::make_unique<State>(max_queued, ttl, std::move(policy))) {}
+MemoryJobStore::MemoryJobStore(size_t max_queued, std::chrono::seconds ttl, QueueRules rules)
+    : state_(std::make_unique<State>(max_queued, ttl, rules)) {}
 
 MemoryJobStore::~MemoryJobStore() = default;
 
@@ -177,24 +164,20 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
         return {state_->snapshot(state_->need(id)), true};
       }
     }
-    if (state_->queue.size() >= state_->max_queued) {
-      throw Error(ErrorCode::QueueFull,
-                  fmt::format("the queue is full: {} jobs wait", state_->queue.size()));
-    }
+    state_->queue.require_room(spec.owner);
     State::Record record;
     Job& job = record.job;
     job.id = random_id(spec.kind == jobs::Kind::Video ? "video_" : "image_");
     job.spec = std::make_shared<const jobs::JobSpec>(std::move(spec));
     job.sequence = state_->next_sequence++;
     job.created_at = unix_seconds();
-    record.rank = state_->policy->rank(job);
     if (idempotency) {
       record.idempotency_key = idempotency->key;
       state_->keys[idempotency->key] = {idempotency->fingerprint, job.id};
     }
     State::Record& kept = state_->records.emplace(job.id, std::move(record)).first->second;
     state_->by_kind[static_cast<size_t>(kept.job.spec->kind)][kept.job.sequence] = &kept;
-    state_->queue.insert({State::turn(kept), &kept});
+    state_->queue.add(kept);
     ++state_->counts_of(kept).queued;
     submitted.job = state_->snapshot(kept);
     state_->news.push_back(submitted.job);
@@ -208,15 +191,39 @@ std::optional<jobs::Taken> MemoryJobStore::take(std::stop_token stop) {
   std::optional<jobs::Taken> taken;
   {
     std::unique_lock lock(state_->mutex);
-    state_->work.wait(lock, stop, [&] { return !state_->queue.empty(); });
-    if (stop.stop_requested() || state_->queue.empty()) return std::nullopt;
-    State::Record& next = *state_->queue.begin()->second;
+    state_->work.wait(lock, stop, [&] { return state_->queue.first() != nullptr; });
+    JobQueue::Entry* entry =
+        stop.stop_requested() ? state_->queue.first_put_back() : state_->queue.first();
+    if (entry == nullptr) return std::nullopt;
+    auto& next = static_cast<State::Record&>(*entry);
+    state_->queue.take(next);
     state_->move(next, Status::InProgress);
     taken = jobs::Taken{next.job, next.cancel};
     state_->news.push_back(next.job);
   }
   state_->news.deliver();
   return taken;
+}
+
+bool MemoryJobStore::is_preempted(const std::string& id) const {
+  const std::lock_guard lock(state_->mutex);
+  const State::Record* record = state_->find(id);
+  return record != nullptr && record->job.status == Status::InProgress &&
+         state_->queue.is_preempted(*record);
+}
+
+bool MemoryJobStore::put_back(const std::string& id) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    State::Record* record = state_->find(id);
+    if (record == nullptr || record->job.status != Status::InProgress) return false;
+    record->job.progress.eta_seconds.reset();
+    state_->queue.put_back(*record);
+    state_->news.push_back(record->job);
+  }
+  state_->work.notify_all();
+  state_->news.deliver();
+  return true;
 }
 
 void MemoryJobStore::progress(const std::string& id, const jobs::JobProgress& progress) {
@@ -236,6 +243,7 @@ bool MemoryJobStore::complete(const std::string& id, jobs::Result result) {
     State::Record* record = state_->find(id);
     if (record == nullptr || !state_->move(*record, Status::Completed)) return false;
     state_->bytes += jobs::bytes_of(result.outputs);
+    state_->queue.measured(result.inference_time_s);
     record->job.result = std::move(result);
     record->completion = state_->next_completion++;
     state_->completed[record->completion] = record;
@@ -255,6 +263,22 @@ bool MemoryJobStore::fail(const std::string& id, jobs::JobError error) {
   }
   state_->news.deliver();
   return true;
+}
+
+std::optional<jobs::JobStore::Clock::time_point> MemoryJobStore::fail_overdue(
+    Clock::time_point now) {
+  std::optional<Clock::time_point> next;
+  {
+    const std::lock_guard lock(state_->mutex);
+    while (JobQueue::Entry* late = state_->queue.overdue(now)) {
+      state_->end(static_cast<State::Record&>(*late), Status::Failed,
+                  {"timeout", fmt::format("it was not ready after {} s, its timeout_s",
+                                          *late->job.spec->timeout_s)});
+    }
+    next = state_->queue.next_deadline();
+  }
+  state_->news.deliver();
+  return next;
 }
 
 Job MemoryJobStore::cancel(const std::string& id, const std::string& why) {
@@ -339,6 +363,16 @@ jobs::Page MemoryJobStore::list(const jobs::ListQuery& query) const {
 jobs::Counts MemoryJobStore::counts(jobs::Kind kind) const {
   const std::lock_guard lock(state_->mutex);
   return state_->counts[static_cast<size_t>(kind)];
+}
+
+jobs::QueueState MemoryJobStore::queue() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->queue.state();
+}
+
+std::optional<double> MemoryJobStore::seconds_to_room(const std::string& owner) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->queue.seconds_to_room(owner);
 }
 
 Job MemoryJobStore::wait(const std::string& id, std::chrono::milliseconds timeout) const {

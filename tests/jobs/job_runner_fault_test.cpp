@@ -179,6 +179,18 @@ class MoodyStore final : public JobStore {
   Job get(const std::string& id) const override { return inner_.get(id); }
   Page list(const ListQuery& query) const override { return inner_.list(query); }
   Counts counts(Kind kind) const override { return inner_.counts(kind); }
+  bool is_preempted(const std::string& id) const override { return inner_.is_preempted(id); }
+  bool put_back(const std::string& id) override {
+    if (put_back_faults-- > 0) refuse();
+    return inner_.put_back(id);
+  }
+  std::optional<Clock::time_point> fail_overdue(Clock::time_point now) override {
+    return inner_.fail_overdue(now);
+  }
+  QueueState queue() const override { return inner_.queue(); }
+  std::optional<double> seconds_to_room(const std::string& owner) const override {
+    return inner_.seconds_to_room(owner);
+  }
   Job wait(const std::string& id, std::chrono::milliseconds timeout) const override {
     return inner_.wait(id, timeout);
   }
@@ -187,7 +199,7 @@ class MoodyStore final : public JobStore {
   }
 
   std::function<void(const std::string& id)> before_complete = [](const std::string&) {};
-  std::atomic<int> take_faults = 0, complete_faults = 0, fail_faults = 0;
+  std::atomic<int> take_faults = 0, complete_faults = 0, fail_faults = 0, put_back_faults = 0;
 
  private:
   [[noreturn]] static void refuse() { throw Error(ErrorCode::StorageFull, "jobs.db: full"); }
@@ -224,6 +236,26 @@ TEST_F(RunnerFault, OfTheStoreEvenWhenItCannotBeTold) {
   EXPECT_EQ(finished(next).status, Status::Completed);
   EXPECT_EQ(jobs_.get(id).status, Status::InProgress);
   EXPECT_THAT(files(), ElementsAre(next + ".mp4"));
+}
+
+TEST_F(RunnerFault, OfTheStoreFailsAJobThatCannotWait) {
+  MoodyStore moody(jobs_);
+  moody.put_back_faults = 1;
+  Gate begun, go_on;
+  generator_.hook = [&](const gen::ResolvedRequest&, int) {
+    begun.open();
+    go_on.pass();
+  };
+  const auto id = submit();
+  JobRunner runner(moody, blobs_, generator_, raw_writers(), metrics_);
+  begun.pass();
+  JobSpec urgent = *jobs_.get(id).spec;
+  urgent.priority = 1;
+  const auto next = jobs_.submit(std::move(urgent)).job.id;
+  go_on.open();
+  EXPECT_EQ(finished(next).status, Status::Completed);
+  EXPECT_EQ(finished(id).error->code, "storage_full");
+  EXPECT_TRUE(runner.drain(std::chrono::minutes(1)));
 }
 
 }  // namespace

@@ -51,5 +51,13 @@ TEST(WriterThread, TakesOneTaskOverTheLimitWhenIdle) {
   EXPECT_TRUE(done.try_acquire_for(10s));
 }
 
+TEST(WriterThread, NeverHoldsBackWhoBringsNothing) {
+  std::binary_semaphore go{0};
+  WriterThread writer(10);
+  writer.post(1000, [&] { go.acquire(); });
+  writer.post(0, [] {});  // would hang
+  go.release();
+}
+
 }  // namespace
 }  // namespace reel::jobs

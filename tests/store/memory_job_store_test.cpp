@@ -80,21 +80,6 @@ TEST(MemoryJobStore, ServesInTheOrderOfSubmissionAndKnowsThePlaces) {
   EXPECT_EQ(store.take({})->job.id, c);
 }
 
-TEST(MemoryJobStore, FollowsAnotherPolicy) {
-  struct ShortestPrompt final : jobs::QueuePolicy {
-    double rank(const Job& job) override {
-      return static_cast<double>(job.spec->request.prompt.size());
-    }
-  };
-  MemoryJobStore store(10, 0s, std::make_unique<ShortestPrompt>());
-  const auto longest = submit(store, "xxx"), first = submit(store, "x"),
-             second = submit(store, "x");
-  EXPECT_EQ(store.get(longest).queue_position, 2u);
-  EXPECT_EQ(store.take({})->job.id, first);
-  EXPECT_EQ(store.take({})->job.id, second);
-  EXPECT_EQ(store.take({})->job.id, longest);
-}
-
 TEST(MemoryJobStore, RefusesWhenTheQueueIsFull) {
   MemoryJobStore store(2);
   submit(store);

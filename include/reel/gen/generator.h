@@ -43,7 +43,7 @@ struct Outcome {
   Kind kind = Kind::Done;
   Snapshot snapshot;  // when Paused
 
-  // When Done: seconds by stage, and the device's peak memory if it is known.
+  // When Done or Paused: seconds by stage in this call, and the device's peak memory if known.
   double text_seconds = 0, denoise_seconds = 0, decode_seconds = 0;
   std::optional<double> peak_memory_mb;
 };

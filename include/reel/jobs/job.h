@@ -47,6 +47,9 @@ struct JobSpec {
   int quality = 50;                                        // of the encoded file, 0 to 100
   gen::ImageFormat image_format = gen::ImageFormat::Jpeg;  // when kind is Image
   std::optional<std::string> remixed_from{};               // id of another job
+  int priority = 0;                                        // the higher goes first
+  std::optional<double> timeout_s{};                       // from submission to the end
+  std::string owner{};  // name of the API key it came with; "": none
 };
 
 struct JobProgress {
@@ -60,7 +63,7 @@ struct JobProgress {
 
 /// Why a job failed or was cancelled: for the API's `error`.
 struct JobError {
-  std::string code;  // "generation_failed", "out_of_memory", "storage_full", "cancelled"
+  std::string code;  // "generation_failed", "out_of_memory", "storage_full", "cancelled", "timeout"
   std::string message;
 };
 
@@ -98,9 +101,9 @@ struct Result {
 struct Job {
   std::string id;  // "video_" or "image_" and 32 hex digits
   std::shared_ptr<const JobSpec> spec;
-  Status status = Status::Queued;
-  uint64_t sequence = 0;   // order of submission
-  int64_t created_at = 0;  // Unix seconds
+  Status status = Status::Queued;  // InProgress also while it waits to go on
+  uint64_t sequence = 0;           // order of submission
+  int64_t created_at = 0;          // Unix seconds
   std::optional<int64_t> started_at;
   std::optional<int64_t> completed_at;   // also of a failed or cancelled job
   std::optional<int64_t> expires_at;     // when it goes, with its files; none: stays, or not ended

@@ -36,6 +36,10 @@ struct RunnerOptions {
 /// Takes jobs and makes them: one thread for each slot of the generator, and one that writes its
 /// files, so that the next job is denoised while the last one's file is still being encoded.
 ///
+/// At a step boundary a job is paused when another's turn has come (JobStore::is_preempted): its
+/// snapshot, and the outputs it has made, wait here until it is taken again. Not while an output is
+/// decoded. A job whose timeout has passed fails within a step.
+///
 /// A job that throws fails, its part files vanish, and the queue goes on.
 class JobRunner {
  public:
@@ -46,8 +50,8 @@ class JobRunner {
   /// drain(0).
   ~JobRunner();
 
-  /// Takes no more jobs; waits for those that run. After `timeout` they are cancelled, and end at
-  /// their next step. True if none had to be.
+  /// Takes no more jobs; waits for those that run or are paused. After `timeout` they are
+  /// cancelled, and end at their next step. True if none had to be.
   bool drain(std::chrono::milliseconds timeout);
 
  private:

@@ -49,6 +49,11 @@ struct Counts {
   size_t in_progress = 0;
 };
 
+struct QueueState {
+  double oldest_seconds = 0;  // since the longest waiting job was submitted
+  uint64_t preemptions = 0;   // jobs put back, ever
+};
+
 /// Every job, its moves and its turn. All calls from any thread; none waits for a running job,
 /// but `take` and `wait`, which say so.
 class JobStore {
@@ -59,8 +64,16 @@ class JobStore {
   /// Error(StorageFull), or Error(Conflict) for a key that came with another content.
   virtual Submitted submit(JobSpec spec, const std::optional<Idempotency>& idempotency = {}) = 0;
 
-  /// The next job by the policy, now InProgress. Waits for one; nothing once `stop` is requested.
+  /// The next job by the policy, now InProgress, or one that was put back. Waits for one. Once
+  /// `stop` is requested it does not, and only takes what was put back.
   virtual std::optional<Taken> take(std::stop_token stop) = 0;
+
+  /// Whether a job that waits is to run in place of this one, at its next step boundary.
+  virtual bool is_preempted(const std::string& id) const = 0;
+
+  /// A job in progress waits for its turn to go on; its status stays. Its worker keeps what has
+  /// been done. False if it was not in progress any more.
+  virtual bool put_back(const std::string& id) = 0;
 
   /// Of a job in progress; else nothing happens.
   virtual void progress(const std::string& id, const JobProgress& progress) = 0;
@@ -68,6 +81,11 @@ class JobStore {
   /// False if the job was not in progress any more (cancelled, removed): its files are unwanted.
   virtual bool complete(const std::string& id, Result result) = 0;
   virtual bool fail(const std::string& id, JobError error) = 0;
+
+  using Clock = std::chrono::steady_clock;
+
+  /// Fails the jobs, queued or running, whose timeout has passed; when the next one will.
+  virtual std::optional<Clock::time_point> fail_overdue(Clock::time_point now) = 0;
 
   /// Ends a queued or running job at once; its generator stops at the next step. A finished job
   /// stays what it is. Throws Error(NotFound), Error(Gone).
@@ -93,6 +111,11 @@ class JobStore {
 
   virtual Page list(const ListQuery& query) const = 0;
   virtual Counts counts(Kind kind) const = 0;
+  virtual QueueState queue() const = 0;
+
+  /// About how many seconds until another job of `owner` has room in a queue that is full, by what
+  /// the last jobs took. Nothing if none has ended.
+  virtual std::optional<double> seconds_to_room(const std::string& owner) const = 0;
 
   /// Waits until the job is finished, or for `timeout`. Throws Error(NotFound), Error(Gone), also
   /// when it is removed meanwhile.

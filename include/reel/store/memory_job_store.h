@@ -7,22 +7,28 @@
 
 namespace reel::store {
 
+struct QueueRules {
+  jobs::QueueOrder order = jobs::QueueOrder::Fifo;
+  size_t max_per_owner = 0;  // jobs that may wait of one owner; 0: no limit
+};
+
 /// Jobs in this process' memory: gone with it.
 class MemoryJobStore final : public jobs::JobStore {
  public:
-  /// submit() throws Error(QueueFull) while `max_queued` jobs wait. A finished job expires after
-  /// `ttl`; 0: never.
-  explicit MemoryJobStore(
-      size_t max_queued, std::chrono::seconds ttl = {},
-      std::unique_ptr<jobs::QueuePolicy> policy = std::make_unique<jobs::FifoPolicy>());
+  /// submit() throws Error(QueueFull) while `max_queued` jobs wait that have not begun. A finished
+  /// job expires after `ttl`; 0: never.
+  explicit MemoryJobStore(size_t max_queued, std::chrono::seconds ttl = {}, QueueRules rules = {});
   ~MemoryJobStore() override;
 
   jobs::Submitted submit(jobs::JobSpec spec,
                          const std::optional<jobs::Idempotency>& idempotency = {}) override;
   std::optional<jobs::Taken> take(std::stop_token stop) override;
+  bool is_preempted(const std::string& id) const override;
+  bool put_back(const std::string& id) override;
   void progress(const std::string& id, const jobs::JobProgress& progress) override;
   bool complete(const std::string& id, jobs::Result result) override;
   bool fail(const std::string& id, jobs::JobError error) override;
+  std::optional<Clock::time_point> fail_overdue(Clock::time_point now) override;
   jobs::Job cancel(const std::string& id, const std::string& why) override;
   jobs::Job remove(const std::string& id) override;
   std::vector<jobs::Job> expire(int64_t now) override;
@@ -31,6 +37,8 @@ class MemoryJobStore final : public jobs::JobStore {
   jobs::Job get(const std::string& id) const override;
   jobs::Page list(const jobs::ListQuery& query) const override;
   jobs::Counts counts(jobs::Kind kind) const override;
+  jobs::QueueState queue() const override;
+  std::optional<double> seconds_to_room(const std::string& owner) const override;
   jobs::Job wait(const std::string& id, std::chrono::milliseconds timeout) const override;
   [[nodiscard]] std::unique_ptr<Watch> watch(Listener listener) override;
 

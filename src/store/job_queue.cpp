@@ -1,0 +1,130 @@
+#include "job_queue.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reel/base/error.h"
+
+namespace reel::store {
+
+using jobs::Status;
+
+bool JobQueue::is_full_for(const std::string& owner) const {
+  const auto own = queued_of_.find(owner);
+  return max_per_owner_ > 0 && own != queued_of_.end() && own->second.size() >= max_per_owner_;
+}
+
+void JobQueue::require_room(const std::string& owner) const {
+  if (queued_.size() >= max_queued_) {
+    throw Error(ErrorCode::QueueFull,
+                fmt::format("the queue is full: {} jobs wait", queued_.size()));
+  }
+  if (is_full_for(owner)) {
+    throw Error(ErrorCode::QueueFull,
+                fmt::format("the queue is full for this key: {} of its jobs wait", max_per_owner_));
+  }
+}
+
+void JobQueue::add(Entry& entry) {
+  entry.begins = policy_.queued(*entry.job.spec);
+  entry.turn = policy_.turn(entry.job, entry.begins);
+  line_.insert({*entry.turn, &entry});
+  queued_[entry.job.sequence] = &entry;
+  queued_of_[entry.job.spec->owner].insert(*entry.turn);
+  if (const auto timeout = entry.job.spec->timeout_s) {
+    const std::chrono::duration<double> time(*timeout);
+    entry.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(time);
+    deadlines_.emplace(*entry.deadline, &entry);
+  }
+}
+
+JobQueue::Entry* JobQueue::first() const { return line_.empty() ? nullptr : line_.begin()->second; }
+
+JobQueue::Entry* JobQueue::first_put_back() const {
+  for (const auto& [turn, entry] : line_) {
+    if (entry->job.status == Status::InProgress) return entry;
+  }
+  return nullptr;
+}
+
+void JobQueue::take(Entry& entry) {
+  leave_line(entry);
+  if (entry.job.status == Status::Queued) policy_.taken(*entry.job.spec, entry.begins);
+  entry.turn.reset();
+  entry.since_taken.restart();
+  running_.insert(&entry);
+}
+
+void JobQueue::put_back(Entry& entry) {
+  running_.erase(&entry);
+  entry.turn = policy_.turn(entry.job, entry.begins);
+  line_.insert({*entry.turn, &entry});
+  ++preemptions_;
+}
+
+void JobQueue::remove(Entry& entry) {
+  if (entry.deadline) deadlines_.erase({*entry.deadline, &entry});
+  if (!entry.turn) {
+    running_.erase(&entry);
+    return;
+  }
+  leave_line(entry);
+  if (entry.job.status == Status::Queued) policy_.withdrawn(*entry.job.spec, entry.begins);
+}
+
+void JobQueue::leave_line(const Entry& entry) {
+  line_.erase(*entry.turn);
+  if (queued_.erase(entry.job.sequence) == 0) return;  // it was put back
+  const auto own = queued_of_.find(entry.job.spec->owner);
+  own->second.erase(*entry.turn);
+  if (own->second.empty()) queued_of_.erase(own);
+}
+
+JobQueue::Entry* JobQueue::overdue(Clock::time_point now) const {
+  return deadlines_.empty() || deadlines_.begin()->first > now ? nullptr
+                                                               : deadlines_.begin()->second;
+}
+
+std::optional<JobQueue::Clock::time_point> JobQueue::next_deadline() const {
+  if (deadlines_.empty()) return std::nullopt;
+  return deadlines_.begin()->first;
+}
+
+bool JobQueue::is_preempted(const Entry& entry) const {
+  const Entry* next = first();
+  if (entry.turn || next == nullptr) return false;
+  if (!policy_.preempts(*next->turn, entry.job, entry.begins)) return false;
+  const auto turn = policy_.turn(entry.job, entry.begins);
+  return std::none_of(running_.begin(), running_.end(), [&](const Entry* other) {
+    return turn < policy_.turn(other->job, other->begins);  // that one goes first
+  });
+}
+
+void JobQueue::measured(double seconds) {
+  constexpr double kWeight = 0.2;  // of the newest
+  mean_seconds_ = mean_seconds_ ? *mean_seconds_ + kWeight * (seconds - *mean_seconds_) : seconds;
+}
+
+jobs::QueueState JobQueue::state() const {
+  return {queued_.empty() ? 0 : queued_.begin()->second->since_queued.seconds(), preemptions_};
+}
+
+std::optional<double> JobQueue::seconds_to_room(const std::string& owner) const {
+  if (!mean_seconds_ || queued_.empty()) return std::nullopt;
+  // There is room when the first of those that fill the queue is taken: after all that go before.
+  const auto own = queued_of_.find(owner);
+  const auto queued = std::find_if(line_.begin(), line_.end(), [](const auto& place) {
+    return place.second->job.status == Status::Queued;
+  });
+  const jobs::Turn leaves = is_full_for(owner) ? *own->second.begin() : queued->first;
+  double until_a_take = *mean_seconds_;
+  for (const Entry* entry : running_) {
+    const double expected = std::max(0.0, *mean_seconds_ - entry->since_taken.seconds());
+    until_a_take = std::min(until_a_take, entry->job.progress.eta_seconds.value_or(expected));
+  }
+  const auto workers = static_cast<double>(std::max<size_t>(running_.size(), 1));
+  return until_a_take + static_cast<double>(line_.order_of_key(leaves)) * *mean_seconds_ / workers;
+}
+
+}  // namespace reel::store

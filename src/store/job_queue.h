@@ -1,0 +1,85 @@
+#pragma once
+
+#include <ext/pb_ds/assoc_container.hpp>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "reel/base/clock.h"
+#include "reel/jobs/job_store.h"
+#include "reel/jobs/queue_policy.h"
+
+namespace reel::store {
+
+/// The jobs that have not ended: those that wait, in order, and those at work. Not locked.
+class JobQueue {
+ public:
+  using Clock = jobs::JobStore::Clock;
+
+  /// One of them. Stays where it is until it is removed.
+  struct Entry {
+    jobs::Job job;
+    std::optional<Clock::time_point> deadline{};
+    double begins = 0;                 // by its owner's clock
+    std::optional<jobs::Turn> turn{};  // while it waits
+    Stopwatch since_queued{}, since_taken{};
+  };
+
+  /// `max_per_owner` 0: no limit but `max_queued`.
+  JobQueue(size_t max_queued, size_t max_per_owner, jobs::QueueOrder order)
+      : max_queued_(max_queued), max_per_owner_(max_per_owner), policy_(order) {}
+
+  /// Throws Error(QueueFull) if no more jobs of `owner` may wait.
+  void require_room(const std::string& owner) const;
+
+  void add(Entry& entry);
+
+  /// Null if there is none.
+  Entry* first() const;
+  Entry* first_put_back() const;
+
+  /// Takes it out of the line. Its job is still as it was queued or put back.
+  void take(Entry& entry);
+  void put_back(Entry& entry);
+
+  /// It ends, whether it waits or is at work. Its job is still as it was.
+  void remove(Entry& entry);
+
+  /// One whose deadline is not after `now`; null if there is none.
+  Entry* overdue(Clock::time_point now) const;
+  std::optional<Clock::time_point> next_deadline() const;
+
+  /// How many go before one that waits.
+  size_t position(const Entry& entry) const { return line_.order_of_key(*entry.turn); }
+
+  /// As JobStore::is_preempted, of one at work.
+  bool is_preempted(const Entry& entry) const;
+
+  /// A job took that long.
+  void measured(double seconds);
+
+  jobs::QueueState state() const;
+  std::optional<double> seconds_to_room(const std::string& owner) const;
+
+ private:
+  /// Counts those before one in logarithmic time.
+  using Line = __gnu_pbds::tree<jobs::Turn, Entry*, std::less<jobs::Turn>, __gnu_pbds::rb_tree_tag,
+                                __gnu_pbds::tree_order_statistics_node_update>;
+
+  bool is_full_for(const std::string& owner) const;
+  void leave_line(const Entry& entry);
+
+  const size_t max_queued_, max_per_owner_;
+  jobs::QueuePolicy policy_;
+  Line line_;
+  std::set<const Entry*> running_;
+  std::map<uint64_t, const Entry*> queued_;                          // by sequence; none put back
+  std::unordered_map<std::string, std::set<jobs::Turn>> queued_of_;  // by owner
+  std::set<std::pair<Clock::time_point, Entry*>> deadlines_;
+  std::optional<double> mean_seconds_;  // of the last jobs
+  uint64_t preemptions_ = 0;
+};
+
+}  // namespace reel::store
