@@ -169,6 +169,21 @@ void add_server_flags(CLI::App& app, Flags& flags) {
   app.add_option("--max-queue", s.max_queue, "jobs that may wait; more get 429")
       ->check(CLI::Range(1, 1'000'000))
       ->group("Server");
+  app.add_option("--max-queue-per-key", s.max_queue_per_key,
+                 "jobs that may wait of one API key; 0: no limit")
+      ->check(CLI::Range(0, 1'000'000))
+      ->group("Server");
+  app.add_option_function<std::string>(
+         "--queue-policy",
+         [&s](const std::string& policy) {
+           s.queue_policy =
+               policy == "shortest" ? jobs::QueueOrder::Shortest : jobs::QueueOrder::Fifo;
+         },
+         "after `priority` and by turns between API keys: fifo, or shortest: short jobs go before "
+         "and interrupt long ones, for at most 8 times the long one's own work")
+      ->check(CLI::IsMember({"fifo", "shortest"}))
+      ->default_str("fifo")
+      ->group("Server");
   app.add_option("--job-ttl", s.job_ttl,
                  "seconds that a finished job and its files are kept, as `expires_at` tells; "
                  "0: for ever")

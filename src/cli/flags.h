@@ -6,6 +6,7 @@
 
 #include "reel/engine/engine.h"
 #include "reel/gen/video_request.h"
+#include "reel/jobs/queue_policy.h"
 
 namespace reel::cli {
 
@@ -16,6 +17,8 @@ struct ServerFlags {
   std::string public_url;
   std::string output_path = "outputs";
   int max_queue = 1000;
+  int max_queue_per_key = 0;  // 0: no limit
+  jobs::QueueOrder queue_policy = jobs::QueueOrder::Fifo;
   uint64_t output_quota = 0;        // bytes; 0: none
   int64_t job_ttl = 7 * 24 * 3600;  // seconds; 0: for ever
   double drain_timeout = 30;        // seconds

@@ -72,7 +72,8 @@ int serve(const Flags& flags) {
   const auto generator = make_generator(flags.model);
   Metrics metrics;
   const std::chrono::seconds ttl(s.job_ttl);
-  store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), ttl);
+  store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), ttl,
+                             {s.queue_policy, static_cast<size_t>(s.max_queue_per_key)});
   auto blobs = for_flag("--output-path", [&] { return store::FileBlobStore(s.output_path, ttl); });
   jobs::JobRunner runner(jobs, blobs, *generator,
                          jobs::media_writers(generator->describe().model, true), metrics);

@@ -198,11 +198,25 @@ VideoRequest read_common(Fields& fields) {
   return request;
 }
 
+int read_priority(Fields& fields) {
+  const int priority = fields.integer("priority").value_or(0);
+  if (priority >= -kMaxPriority && priority <= kMaxPriority) return priority;
+  refuse("priority", fmt::format("{} to {}", -kMaxPriority, kMaxPriority), priority);
+}
+
+std::optional<double> read_timeout(Fields& fields) {
+  const auto timeout = fields.number("timeout_s");
+  if (timeout && !(*timeout > 0 && *timeout <= kMaxTimeout)) {
+    refuse("timeout_s", fmt::format("seconds, more than 0 and at most {}", kMaxTimeout), *timeout);
+  }
+  return timeout;
+}
+
 template <class Request>
 Parsed<Request> finished(Fields& fields, Request request) {
   const json model = fields.any("model");
   for (const char* field : kHarmless) fields.any(field);
-  return {std::move(request),
+  return {std::move(request), read_priority(fields), read_timeout(fields),
           model.is_string() ? model.get<std::string>()
           : model.is_null() ? ""
                             : model.dump(),

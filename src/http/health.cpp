@@ -36,6 +36,9 @@ void add_health_routes(Router& router, const Api& api) {
   }
   for (const char* path : {"/metrics", "/v1/metrics"}) {
     router.add("GET", path, [&api](Request&) -> Answer {
+      api.services.metrics
+          .gauge("serve_oldest_queued_seconds", "Since the longest waiting job was submitted.")
+          .set(api.services.jobs.queue().oldest_seconds);
       Reply reply;
       reply.body = api.services.metrics.text();
       reply.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -65,6 +65,8 @@ Answer generate(Request& request, Api& api) {
   spec.request = api.services.generator.check(parsed.request.still);
   spec.quality = parsed.request.still.quality.value_or(75);
   spec.image_format = parsed.request.format;
+  spec.priority = parsed.priority;
+  spec.timeout_s = parsed.timeout_s;
   const bool streams = parsed.request.stream;
   const bool base64 = parsed.request.reply == gen::ImageRequest::Reply::Base64;
   auto submitted = submit(request, api, std::move(spec), fields);

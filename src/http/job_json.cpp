@@ -88,6 +88,8 @@ json video_json(const jobs::Job& job, const Api& api, const std::string& base_ur
                 {"num_outputs", request.num_outputs()},
                 {"seed", request.num_outputs() == 1 ? json(request.seeds[0]) : json(request.seeds)},
                 {"quality", "standard"},
+                {"priority", job.spec->priority},
+                {"timeout_s", or_null(job.spec->timeout_s)},
                 {"remixed_from_video_id", or_null(job.spec->remixed_from)},
                 {"file_path", nullptr},
                 {"file_paths", nullptr},

@@ -42,10 +42,12 @@ json stats(const Api& api, const Stopwatch& up) {
     const jobs::Counts all = api.services.jobs.counts(kind);
     return {{"queued", all.queued}, {"in_progress", all.in_progress}};
   };
+  const jobs::QueueState queue = api.services.jobs.queue();
   return {{"status", "ok"},
           {"model_path", api.services.generator.describe().model_path},
           {"uptime_s", up.seconds()},
           {"jobs", {{"video", counts(jobs::Kind::Video)}, {"image", counts(jobs::Kind::Image)}}},
+          {"queue", {{"oldest_s", queue.oldest_seconds}, {"preemptions", queue.preemptions}}},
           {"disagg", {{"role", "monolithic"}, {"message", "not in disagg mode"}}}};
 }
 

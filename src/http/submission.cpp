@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "error_reply.h"
@@ -26,10 +28,21 @@ std::optional<jobs::Idempotency> idempotency_of(const Request& request, const js
                            encode_hex(sha256(fields.dump()))};
 }
 
+/// SDKs wait no longer than a minute.
+Reply full_reply(const Error& error, const Api& api, const std::string& owner) {
+  Reply reply = error_reply(error);
+  if (const auto seconds = api.services.jobs.seconds_to_room(owner)) {
+    reply.headers.emplace_back("Retry-After",
+                               fmt::format("{:.0f}", std::clamp(std::ceil(*seconds), 1.0, 60.0)));
+  }
+  return reply;
+}
+
 }  // namespace
 
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
                                             jobs::JobSpec spec, const json& fields) {
+  const std::string owner = spec.owner;
   try {
     auto submitted = api.services.jobs.submit(std::move(spec), idempotency_of(request, fields));
     log::info("job.submitted", {{"job", submitted.job.id},
@@ -38,6 +51,7 @@ std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& a
                                 {"replayed", submitted.replayed}});
     return submitted;
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::QueueFull) return full_reply(error, api, owner);
     if (error.code() != ErrorCode::Conflict) throw;
     // Not 409: SDKs send that again.
     return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
@@ -64,7 +78,8 @@ Wait wait_for(const Api& api, const jobs::Submitted& submitted,
     if (job.result) return done(job);
     cancel_if_never_taken(api, job);
     if (job.error && api.draining) return error_reply(503, job.error->message, {}, "unavailable");
-    if (job.error) return error_reply(500, job.error->message, {}, job.error->code);
+    const int status = job.error && job.error->code == "timeout" ? 504 : 500;
+    if (job.error) return error_reply(status, job.error->message, {}, job.error->code);
     const auto longest = api.options.sync_wait.count();
     if (waited.seconds() < static_cast<double>(longest)) return std::nullopt;
     api.services.jobs.cancel(id, "it took too long");

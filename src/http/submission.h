@@ -10,7 +10,8 @@
 namespace reel::http {
 
 /// Takes the job that `request` with these `fields` asks for into the queue; one with the same
-/// Idempotency-Key is the same job, and a key that came with other fields is a 422.
+/// Idempotency-Key is the same job, and a key that came with other fields is a 422. A full queue is
+/// a 429 that says when there may be room.
 /// Throws Error(InvalidArgument) for a key of more than 255 bytes.
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
                                             jobs::JobSpec spec, const nlohmann::json& fields);
@@ -23,7 +24,7 @@ std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted);
 void cancel_if_never_taken(const Api& api, const jobs::Job& job);
 
 /// Waits for the job: `done` makes the answer when it is completed, a failed one is a 500
-/// (503 while the server shuts down), one that
+/// (503 while the server shuts down, 504 after its timeout), one that
 /// takes longer than Options::sync_wait is cancelled and a 504.
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done);

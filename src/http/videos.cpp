@@ -44,6 +44,8 @@ std::variant<jobs::Submitted, Reply> submit_video(const Request& request, Api& a
   if (spec.remixed_from) parsed.request = gen::remixed(parsed.request, spec.request);
   spec.request = api.services.generator.check(parsed.request);
   spec.quality = parsed.request.quality.value_or(spec.quality);
+  spec.priority = parsed.priority;
+  spec.timeout_s = parsed.timeout_s;
   return submit(request, api, std::move(spec), fields);
 }
 

@@ -82,6 +82,15 @@ TEST(Flags, UrlsAndLimitsAreCheckedAtOnce) {
   }
 }
 
+TEST(Flags, TheQueueHasAPolicyAndLimits) {
+  EXPECT_EQ(parse({"--model-path", "m"}).server.queue_policy, jobs::QueueOrder::Fifo);
+  EXPECT_EQ(parse({"--model-path", "m", "--queue-policy", "shortest"}).server.queue_policy,
+            jobs::QueueOrder::Shortest);
+  EXPECT_EQ(parse({"--model-path", "m", "--max-queue-per-key", "7"}).server.max_queue_per_key, 7);
+  EXPECT_THAT(fault({"--model-path", "m", "--queue-policy", "lifo"}), testing::HasSubstr("fifo"));
+  EXPECT_NE(fault({"--model-path", "m", "--max-queue-per-key", "-1"}), "none");
+}
+
 TEST(Flags, EveryFaultIsOneSentence) {
   EXPECT_THAT(fault({}), testing::HasSubstr("--model-path"));
   EXPECT_THAT(fault({"--model-path", "m", "--num-gpus", "8"}), testing::HasSubstr("--num-gpus"));

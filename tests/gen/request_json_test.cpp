@@ -16,14 +16,14 @@ using testing::IsEmpty;
 VideoRequest video(const json& body) { return parse_video_request(body).request; }
 
 TEST(ParseVideo, ReadsWhatAiperfAndSglangSend) {
-  const auto [request, model, unknown] = parse_video_request(json::parse(R"({
+  const auto [request, priority, timeout, model, unknown] = parse_video_request(json::parse(R"({
     "prompt": "a cat", "model": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "size": "832x480",
     "seconds": 4, "fps": 24, "num_frames": 33, "num_inference_steps": 50, "seed": 42,
     "guidance_scale": 5, "guidance_scale_2": 3.5, "negative_prompt": "", "flow_shift": 3.0,
     "boundary_ratio": 0.9, "max_sequence_length": 226, "generator_device": "cuda",
     "output_quality": "high", "n": 2, "quality": "lossless", "user": "me",
     "enable_teacache": false, "enable_upscaling": false, "frame_interpolation_exp": 1,
-    "cfg_gate_step": 1.0, "attention_backend_override": null
+    "cfg_gate_step": 1.0, "attention_backend_override": null, "priority": "7", "timeout_s": 30
   })"));
   EXPECT_EQ(request.prompt, "a cat");
   EXPECT_EQ(request.width, 832);
@@ -43,6 +43,8 @@ TEST(ParseVideo, ReadsWhatAiperfAndSglangSend) {
   EXPECT_EQ(request.quality, 90);
   EXPECT_EQ(request.num_outputs, 2);
   EXPECT_FALSE(any(request.inputs));
+  EXPECT_EQ(priority, 7);
+  EXPECT_EQ(timeout, 30);
   EXPECT_EQ(model, "Wan-AI/Wan2.1-T2V-1.3B-Diffusers");
   EXPECT_THAT(unknown, IsEmpty());
 }
@@ -96,7 +98,7 @@ TEST(ParseVideo, LetsWidthAndHeightWinOverSize) {
 
 TEST(ParseVideo, MergesTheWrappers) {
   // extra_body and extra_json override, extra_params only fills.
-  const auto [request, model, unknown] = parse_video_request(
+  const auto [request, priority, timeout, model, unknown] = parse_video_request(
       {{"prompt", "outer"},
        {"seed", 1},
        {"fps", 8},
@@ -242,6 +244,13 @@ INSTANTIATE_TEST_SUITE_P(Table, ParseFault, testing::Values(
     Fault{"perf_dump_path", R"({"perf_dump_path": "x"})", "itself"},
     Fault{"diffusers_kwargs", R"({"diffusers_kwargs": {"a": 1}})", "Diffusers"},
     Fault{"attention_backend_override", R"({"attention_backend_override": "fa"})", "whole server"},
+    Fault{"priority", R"({"priority": 101})", "expected -100 to 100, got 101"},
+    Fault{"priority", R"({"priority": "high"})", "expected a whole number, got \"high\""},
+    Fault{"priority", R"({"priority": 0.5})", "a whole number"},
+    Fault{"timeout_s", R"({"timeout_s": 0})", "more than 0 and at most 1000000, got 0"},
+    Fault{"timeout_s", R"({"timeout_s": -1})", "got -1"},
+    Fault{"timeout_s", R"({"timeout_s": 1e300})", "at most 1000000"},
+    Fault{"timeout_s", R"({"timeout_s": "soon"})", "finite"},
     Fault{"profile", R"({"profile": true})", "profiler"}));
 // clang-format on
 
@@ -275,8 +284,8 @@ TEST(ParseVideo, SurvivesTextNestedAMillionDeep) {
 }
 
 TEST(ParseImage, IsAVideoOfOneFrame) {
-  const auto [request, model, unknown] = parse_image_request(json::parse(R"({
-    "prompt": "a cat", "model": "m", "n": 2, "size": "512x512", "response_format": "b64_json",
+  const auto [request, priority, timeout, model, unknown] = parse_image_request(json::parse(R"({
+    "prompt": "a cat", "model": "m", "n": 2, "priority": -100, "timeout_s": "0.5", "size": "512x512", "response_format": "b64_json",
     "output_format": "webp", "output_compression": 60, "seed": 3, "style": "vivid",
     "background": "auto", "quality": "auto", "moderation": "low", "num_inference_steps": 6})"));
   EXPECT_EQ(request.still.prompt, "a cat");
@@ -288,6 +297,8 @@ TEST(ParseImage, IsAVideoOfOneFrame) {
   EXPECT_THAT(request.still.seeds, ElementsAre(3));
   EXPECT_EQ(request.format, ImageFormat::Webp);
   EXPECT_EQ(request.reply, ImageRequest::Reply::Base64);
+  EXPECT_EQ(priority, -100);
+  EXPECT_EQ(timeout, 0.5);
   EXPECT_EQ(model, "m");
   EXPECT_THAT(unknown, IsEmpty());
 }

@@ -56,12 +56,19 @@ TEST_F(Service, TellsWhatTheModelCanDo) {
 }
 
 TEST_F(Service, CountsJobs) {
-  start({.step_ms = 1000, .steps = 100});
+  start({.step_ms = 50, .steps = 1000});
   auto one = client();
   for (int i = 0; i < 3; ++i) one.post_json("/v1/videos", {{"prompt", "a"}});
   EXPECT_TRUE(soon([&] {
     return one.get("/stats").json()["jobs"]["video"] == json({{"queued", 2}, {"in_progress", 1}});
   }));
+  one.post_json("/v1/videos", {{"prompt", "a"}, {"priority", 1}});
+  EXPECT_TRUE(soon([&] { return one.get("/stats").json()["queue"]["preemptions"] == 1; }));
+  EXPECT_GT(one.get("/stats").json()["queue"]["oldest_s"], 0);
+  const std::string metrics = one.get("/metrics").body;
+  EXPECT_NE(metrics.find("serve_preemptions_total 1"), std::string::npos);
+  EXPECT_EQ(metrics.find("serve_oldest_queued_seconds 0\n"), std::string::npos);
+  EXPECT_NE(metrics.find("serve_oldest_queued_seconds "), std::string::npos);
 }
 
 TEST_F(Service, DescribesEveryRoute) {

@@ -58,6 +58,16 @@ TEST_F(Sync, FailsWithItsJob) {
   expect_error(one.post_json("/v1/videos/sync", {{"prompt", "a"}}), 500, "generation_failed");
 }
 
+TEST_F(Sync, EndsAtItsDeadline) {
+  start({.step_ms = 50, .steps = 1000});
+  auto one = client();
+  expect_error(one.post_json("/v1/videos/sync", {{"prompt", "a"}, {"timeout_s", 0.1}}), 504,
+               "timeout");
+  expect_error(one.post_json("/v1/images/generations", {{"prompt", "a"}, {"timeout_s", 0.1}}), 504,
+               "timeout");
+  EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Video).in_progress == 0; }));
+}
+
 TEST_F(Sync, StopsWhenTheClientGoes) {
   start({.step_ms = 50, .steps = 500});
   {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,10 +10,15 @@
 
 namespace reel::gen {
 
+inline constexpr int kMaxPriority = 100;    // and -100 the least
+inline constexpr double kMaxTimeout = 1e6;  // seconds
+
 /// A request, and what its body said beside it.
 template <class Request>
 struct Parsed {
   Request request;
+  int priority = 0;                  // the higher goes first
+  std::optional<double> timeout_s;   // from submission to the end; more than 0
   std::string model;                 // as sent, never checked; "" if absent
   std::vector<std::string> unknown;  // fields that change nothing here, sorted: for the log
 };
