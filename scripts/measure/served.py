@@ -47,6 +47,14 @@ class Server:
         reply = self.connection.getresponse()
         return reply.status, reply.read()
 
+    def events(self):
+        """What happens to jobs from now on, until the server ends."""
+        connection = http.client.HTTPConnection(self.connection.host, self.connection.port)
+        connection.request("GET", "/v1/events")
+        for line in connection.getresponse():
+            if line.startswith(b"data: "):
+                yield json.loads(line.removeprefix(b"data: "))
+
     def start(self, body):
         """The video object of a new job."""
         status, reply = self.ask("POST", "/v1/videos", body)
