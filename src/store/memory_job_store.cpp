@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
 
+#include "forgotten_jobs.h"
 #include "job_queue.h"
 #include "news.h"
 #include "reel/base/clock.h"
@@ -21,20 +21,15 @@ namespace reel::store {
 using jobs::Job;
 using jobs::Status;
 
-constexpr size_t kForgottenKnown = 10'000;  // jobs whose ids are told from ones that never were
-
 struct MemoryJobStore::State {
   struct Record : JobQueue::Entry {
     CancelToken cancel;
     std::string idempotency_key;
     uint64_t completion = 0;  // in the order of completion
   };
-  struct Forgotten {
-    jobs::Kind kind;
-    uint64_t sequence;
-    const char* gone;  // why, if by itself; else it was deleted
-  };
   using Records = std::unordered_map<std::string, Record>;
+  using Owner = std::optional<std::string>;     // none: whoever
+  using InOrder = std::map<uint64_t, Record*>;  // of submission
 
   State(size_t max_queued, std::chrono::seconds kept, const QueueRules& rules)
       : ttl(kept), queue(max_queued, rules.max_per_owner, rules.order) {}
@@ -45,7 +40,7 @@ struct MemoryJobStore::State {
   std::condition_variable_any work;
   mutable std::condition_variable finished;
   Records records;
-  std::array<std::map<uint64_t, Record*>, 2> by_kind;  // in the order of submission
+  std::map<std::pair<jobs::Kind, Owner>, InOrder> lists;
   std::array<jobs::Counts, 2> counts;
   JobQueue queue;
   std::unordered_map<std::string, std::pair<std::string, std::string>> keys;  // fingerprint, id
@@ -53,11 +48,13 @@ struct MemoryJobStore::State {
   std::map<uint64_t, Record*> completed;                     // in that order
   uint64_t next_completion = 0;
   uint64_t bytes = 0;  // of their files
-  std::unordered_map<std::string, Forgotten> forgotten;
-  std::deque<std::string> forgotten_in_order;
+  ForgottenJobs forgotten;
   uint64_t next_sequence = 1;
   News news;
 
+  static bool is_of(const std::string& whose, const Owner& owner) {
+    return owner.value_or(whose) == whose;
+  }
   jobs::Counts& counts_of(const Record& record) {
     return counts[static_cast<size_t>(record.job.spec->kind)];
   }
@@ -73,24 +70,42 @@ struct MemoryJobStore::State {
     return found == records.end() ? nullptr : &found->second;
   }
 
-  Record& need(const std::string& id) {
-    if (Record* record = find(id)) return *record;
-    const auto known = forgotten.find(id);
-    if (known != forgotten.end() && known->second.gone != nullptr) {
-      throw Error(ErrorCode::Gone, fmt::format("{}: {}", id, known->second.gone), "id");
+  Record& need(const std::string& id, const Owner& owner = {}) {
+    Record* record = find(id);
+    if (record != nullptr && is_of(record->job.spec->owner, owner)) return *record;
+    const auto* known = forgotten.find(id);
+    if (known != nullptr && known->gone != nullptr && is_of(known->owner, owner)) {
+      throw Error(ErrorCode::Gone, fmt::format("{}: {}", id, known->gone), "id");
     }
     throw Error(ErrorCode::NotFound, fmt::format("there is no job '{}'", id), "id");
   }
 
   /// The place of a job in the order of submission, 0 if there never was such a one.
-  uint64_t sequence_of(const std::string& id, jobs::Kind kind) const {
-    const auto found = records.find(id);
-    if (found != records.end()) {
+  uint64_t sequence_of(const std::string& id, jobs::Kind kind, const Owner& owner) const {
+    const auto place = [&](jobs::Kind its, const std::string& whose, uint64_t sequence) {
+      return its == kind && is_of(whose, owner) ? sequence : 0;
+    };
+    if (const auto found = records.find(id); found != records.end()) {
       const Job& job = found->second.job;
-      return job.spec->kind == kind ? job.sequence : 0;
+      return place(job.spec->kind, job.spec->owner, job.sequence);
     }
-    const auto known = forgotten.find(id);
-    return known != forgotten.end() && known->second.kind == kind ? known->second.sequence : 0;
+    const auto* known = forgotten.find(id);
+    return known == nullptr ? 0 : place(known->kind, known->owner, known->sequence);
+  }
+
+  /// Both lists that a job is in.
+  void enlist(Record& record) {
+    const Job& job = record.job;
+    for (const Owner& owner : {Owner(), Owner(job.spec->owner)}) {
+      lists[{job.spec->kind, owner}][job.sequence] = &record;
+    }
+  }
+  void delist(const Job& job) {
+    for (const Owner& owner : {Owner(), Owner(job.spec->owner)}) {
+      const auto list = lists.find({job.spec->kind, owner});
+      list->second.erase(job.sequence);
+      if (list->second.empty()) lists.erase(list);
+    }
   }
 
   /// The one place where a job moves. False if it may not.
@@ -125,7 +140,7 @@ struct MemoryJobStore::State {
   /// The last state of a finished job that is there no more.
   Job forget(Record& record, const char* gone) {
     Job job = std::move(record.job);
-    by_kind[static_cast<size_t>(job.spec->kind)].erase(job.sequence);
+    delist(job);
     keys.erase(record.idempotency_key);
     if (job.expires_at) expiries.erase({*job.expires_at, job.sequence});
     if (job.result) {
@@ -133,12 +148,7 @@ struct MemoryJobStore::State {
       bytes -= jobs::bytes_of(job.result->outputs);
     }
     records.erase(job.id);
-    forgotten[job.id] = {job.spec->kind, job.sequence, gone};
-    forgotten_in_order.push_back(job.id);
-    if (forgotten_in_order.size() > kForgottenKnown) {
-      forgotten.erase(forgotten_in_order.front());
-      forgotten_in_order.pop_front();
-    }
+    forgotten.add(job.id, {job.spec->kind, job.spec->owner, job.sequence, gone});
     return job;
   }
 };
@@ -176,7 +186,7 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
       state_->keys[idempotency->key] = {idempotency->fingerprint, job.id};
     }
     State::Record& kept = state_->records.emplace(job.id, std::move(record)).first->second;
-    state_->by_kind[static_cast<size_t>(kept.job.spec->kind)][kept.job.sequence] = &kept;
+    state_->enlist(kept);
     state_->queue.add(kept);
     ++state_->counts_of(kept).queued;
     submitted.job = state_->snapshot(kept);
@@ -332,17 +342,19 @@ std::optional<Job> MemoryJobStore::find(const std::string& id) const {
   return state_->snapshot(*record);
 }
 
-Job MemoryJobStore::get(const std::string& id) const {
+Job MemoryJobStore::get(const std::string& id, const std::optional<std::string>& owner) const {
   const std::lock_guard lock(state_->mutex);
-  return state_->snapshot(state_->need(id));
+  return state_->snapshot(state_->need(id, owner));
 }
 
 jobs::Page MemoryJobStore::list(const jobs::ListQuery& query) const {
   const std::lock_guard lock(state_->mutex);
-  const auto& all = state_->by_kind[static_cast<size_t>(query.kind)];
+  const auto list = state_->lists.find({query.kind, query.owner});
+  if (list == state_->lists.end()) return {};
+  const State::InOrder& all = list->second;
   uint64_t last = 0;  // no job has this sequence
   if (!query.after.empty()) {
-    last = state_->sequence_of(query.after, query.kind);
+    last = state_->sequence_of(query.after, query.kind, query.owner);
     if (last == 0) return {};
   }
   jobs::Page page;

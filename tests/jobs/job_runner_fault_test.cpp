@@ -176,7 +176,9 @@ class MoodyStore final : public JobStore {
   std::vector<Job> expire(int64_t now) override { return inner_.expire(now); }
   std::vector<Job> shrink(uint64_t bytes) override { return inner_.shrink(bytes); }
   std::optional<Job> find(const std::string& id) const override { return inner_.find(id); }
-  Job get(const std::string& id) const override { return inner_.get(id); }
+  Job get(const std::string& id, const std::optional<std::string>& owner) const override {
+    return inner_.get(id, owner);
+  }
   Page list(const ListQuery& query) const override { return inner_.list(query); }
   Counts counts(Kind kind) const override { return inner_.counts(kind); }
   bool is_preempted(const std::string& id) const override { return inner_.is_preempted(id); }

@@ -253,6 +253,36 @@ TEST(MemoryJobStore, RemembersTheLastTenThousandExpired) {
   EXPECT_EQ(code_of([&] { store.get(all.back()); }), ErrorCode::Gone);
 }
 
+TEST(MemoryJobStore, TellsAnOwnerOfItsOwnJobsOnly) {
+  MemoryJobStore store(10, 1s);
+  std::vector<std::string> ids;
+  for (const char* owner : {"alice", "bob", "alice", ""}) {
+    jobs::JobSpec one = spec();
+    one.owner = owner;
+    ids.push_back(store.submit(one).job.id);
+  }
+  const auto of = [&](const std::optional<std::string>& owner, const std::string& after = "") {
+    std::vector<std::string> listed;
+    for (const Job& job : store.list({Kind::Video, after, 10, false, owner}).jobs) {
+      listed.push_back(job.id);
+    }
+    return listed;
+  };
+  EXPECT_EQ(of({}), ids);
+  EXPECT_THAT(of("alice"), ElementsAre(ids[0], ids[2]));
+  EXPECT_THAT(of("alice", ids[0]), ElementsAre(ids[2]));
+  EXPECT_THAT(of("alice", ids[1]), IsEmpty()) << "another's id is none";
+  EXPECT_THAT(of(""), ElementsAre(ids[3]));
+  EXPECT_THAT(of("carol"), IsEmpty());
+  EXPECT_EQ(store.get(ids[1], "bob").id, ids[1]);
+  EXPECT_EQ(code_of([&] { store.get(ids[1], "alice"); }), ErrorCode::NotFound);
+  store.cancel(ids[1], "test");
+  store.expire(*store.get(ids[1]).expires_at + 1);
+  EXPECT_EQ(code_of([&] { store.get(ids[1], "bob"); }), ErrorCode::Gone);
+  EXPECT_EQ(code_of([&] { store.get(ids[1], "alice"); }), ErrorCode::NotFound);
+  EXPECT_THAT(of("bob"), IsEmpty());
+}
+
 TEST(MemoryJobStore, GivesAReplayedSubmitItsFirstJob) {
   MemoryJobStore store(2);
   const auto first = store.submit(spec("a"), jobs::Idempotency{"key", "body-a"});

@@ -37,6 +37,7 @@ struct ListQuery {
                       // remembers); "" from the start; unknown: an empty page
   size_t limit = 20;
   bool newest_first = true;
+  std::optional<std::string> owner{};  // only its jobs: the others are as if they were not there
 };
 
 struct Page {
@@ -106,8 +107,8 @@ class JobStore {
   virtual std::optional<Job> find(const std::string& id) const = 0;
 
   /// Throws Error(NotFound), or Error(Gone) for one that expired or made room, as far back as this
-  /// store remembers.
-  virtual Job get(const std::string& id) const = 0;
+  /// store remembers. With an `owner`, another's job is not found, whatever it is.
+  virtual Job get(const std::string& id, const std::optional<std::string>& owner = {}) const = 0;
 
   virtual Page list(const ListQuery& query) const = 0;
   virtual Counts counts(Kind kind) const = 0;

@@ -34,7 +34,7 @@ class MemoryJobStore final : public jobs::JobStore {
   std::vector<jobs::Job> expire(int64_t now) override;
   std::vector<jobs::Job> shrink(uint64_t bytes) override;
   std::optional<jobs::Job> find(const std::string& id) const override;
-  jobs::Job get(const std::string& id) const override;
+  jobs::Job get(const std::string& id, const std::optional<std::string>& owner = {}) const override;
   jobs::Page list(const jobs::ListQuery& query) const override;
   jobs::Counts counts(jobs::Kind kind) const override;
   jobs::QueueState queue() const override;
