@@ -163,6 +163,13 @@ void add_server_flags(CLI::App& app, Flags& flags) {
   app.add_option("--public-url", s.public_url, "what URLs in replies begin with")
       ->check(check_url)
       ->group("Server");
+  app.add_option("--api-key-file", s.api_key_file,
+                 "keys of the clients, one a line: key, or name:key; # begins a comment. Without "
+                 "one, only probes and /metrics answer. SIGHUP: read again")
+      ->group("Server");
+  app.add_option("--api-key", s.api_key, "one more key; other users of this machine can see it")
+      ->envname("REEL_API_KEY")
+      ->group("Server");
   app.add_option("--output-path", s.output_path, "folder of the videos and images made")
       ->check(check_folder)
       ->group("Server");

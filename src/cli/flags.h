@@ -15,6 +15,7 @@ struct ServerFlags {
   int port = 30000;
   bool strict_ports = false;
   std::string public_url;
+  std::string api_key_file, api_key;  // "": none
   std::string output_path = "outputs";
   int max_queue = 1000;
   int max_queue_per_key = 0;  // 0: no limit

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <csignal>
 #include <ctime>
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include "commands.h"
 #include "for_flag.h"
@@ -26,21 +28,24 @@ using namespace std::chrono_literals;
 constexpr int kEngineFailed = 70;        // EX_SOFTWARE: a supervisor starts us again
 constexpr auto kSecondsToSayWhy = 10.0;  // /health answers 503 so long
 
-/// SIGINT and SIGTERM, blocked in every thread and waited for here.
+/// SIGINT, SIGTERM and, if wanted, SIGHUP: blocked in every thread and waited for here.
 class Signals {
  public:
-  Signals() {
+  explicit Signals(bool hang_up) {
     sigemptyset(&set_);
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
+    if (hang_up) sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error like a full disk
   }
 
-  bool arrives_within(std::chrono::milliseconds time) {
+  /// The one that arrives, or nothing.
+  std::optional<int> arrives_within(std::chrono::milliseconds time) {
     const timespec limit{time.count() / 1000, time.count() % 1000 * 1'000'000};
-    return sigtimedwait(&set_, nullptr, &limit) > 0;
+    const int signal = sigtimedwait(&set_, nullptr, &limit);
+    return signal > 0 ? std::optional(signal) : std::nullopt;
   }
 
   /// From now on the next signal ends the process at once.
@@ -54,11 +59,35 @@ class Signals {
   sigset_t set_;
 };
 
-/// Waits for a signal, or for the engine to fail; the exit status.
-int run_until_told(Signals& signals, const gen::Generator& generator) {
+http::ApiKeys read_keys(const ServerFlags& s) {
+  http::ApiKeys keys;
+  if (!s.api_key_file.empty()) {
+    keys = for_flag("--api-key-file", [&] { return http::ApiKeys::read(s.api_key_file); });
+  }
+  if (!s.api_key.empty()) for_flag("--api-key", [&] { keys.add("", s.api_key); });
+  return keys;
+}
+
+/// What cannot be read stays as it was.
+void read_again(const ServerFlags& s, http::Server& server) {
+  try {
+    http::ApiKeys keys = read_keys(s);
+    log::info("keys.read", {{"keys", keys.size()}});
+    server.use(std::move(keys));
+  } catch (const Error& error) {
+    log::error("keys.not_read", {{"why", error.what()}});
+  }
+}
+
+/// Waits for a signal to end, or for the engine to fail; the exit status.
+int run_until_told(Signals& signals, const gen::Generator& generator,
+                   const std::function<void()>& hung_up) {
   std::optional<Stopwatch> failed;
   for (;;) {
-    if (signals.arrives_within(200ms)) return 0;
+    if (const auto signal = signals.arrives_within(200ms)) {
+      if (*signal != SIGHUP) return 0;
+      hung_up();
+    }
     if (!failed && generator.state().phase == gen::State::Phase::Failed) failed.emplace();
     if (failed && failed->seconds() > kSecondsToSayWhy) return kEngineFailed;
   }
@@ -67,8 +96,9 @@ int run_until_told(Signals& signals, const gen::Generator& generator) {
 }  // namespace
 
 int serve(const Flags& flags) {
-  Signals signals;  // before any thread
   const auto& s = flags.server;
+  Signals signals(!s.api_key_file.empty());  // before any thread
+  http::ApiKeys keys = read_keys(s);
   const auto generator = make_generator(flags.model);
   Metrics metrics;
   const std::chrono::seconds ttl(s.job_ttl);
@@ -83,10 +113,10 @@ int serve(const Flags& flags) {
   options.port = s.port;
   options.strict_ports = s.strict_ports;
   options.public_url = s.public_url;
-  http::Server server(options, {jobs, blobs, *generator, metrics});
+  http::Server server(options, {jobs, blobs, *generator, metrics}, std::move(keys));
   server.start();
 
-  const int status = run_until_told(signals, *generator);
+  const int status = run_until_told(signals, *generator, [&] { read_again(s, server); });
   signals.let_the_next_kill();
   log::info("server.draining", {{"timeout_s", s.drain_timeout}});
   server.begin_drain();

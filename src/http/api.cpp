@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
 
 namespace reel::http {
 namespace {
 
-constexpr size_t kNoted = 1000;  // names are the clients' to choose
+constexpr int64_t kUrlStep = 300;  // seconds in which a job has one URL
+constexpr size_t kNoted = 1000;    // names are the clients' to choose
 
 }  // namespace
 
@@ -28,6 +30,29 @@ std::string Api::base_url(const Request& request) const {
     return options.public_url.substr(0, end + 1);
   }
   return fmt::format("http://{}", request.header("host").value_or("localhost"));
+}
+
+std::string Api::content_url(const std::string& base_url, const jobs::Job& job,
+                             const std::string& variant) const {
+  const auto path = fmt::format("/v1/{}s/{}/content", jobs::name(job.spec->kind), job.id);
+  std::string query = variant.empty() ? "" : "variant=" + variant;
+  if (!keys()->empty()) {
+    const int64_t step = unix_seconds() / kUrlStep * kUrlStep + kUrlStep;
+    if (!query.empty()) query += '&';
+    query += signer.query(path, step + options.url_life.count());
+  }
+  return fmt::format("{}{}{}{}", base_url, path, query.empty() ? "" : "?", query);
+}
+
+std::shared_ptr<const ApiKeys> Api::keys() const {
+  const std::lock_guard lock(mutex_);
+  return keys_;
+}
+
+void Api::use(ApiKeys keys) {
+  auto taken = std::make_shared<const ApiKeys>(std::move(keys));
+  const std::lock_guard lock(mutex_);
+  keys_ = std::move(taken);
 }
 
 void Api::note_unknown(const std::vector<std::string>& fields) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,17 +13,22 @@
 #include "message.h"
 #include "reel/http/server.h"
 #include "router.h"
+#include "url_signer.h"
 
 namespace reel::http {
 
 /// What the handlers share. One server's own.
 struct Api {
-  Api(Options chosen, Services given)
-      : options(std::move(chosen)), services(given), events(given.jobs) {}
+  Api(Options chosen, Services given, ApiKeys taken = {})
+      : options(std::move(chosen)),
+        services(given),
+        events(given.jobs),
+        keys_(std::make_shared<const ApiKeys>(std::move(taken))) {}
 
   const Options options;
   const Services services;
   const EventFeed events;
+  const UrlSigner signer;
   std::atomic<bool> draining{false};
 
   /// Throws Error(Unavailable) if new jobs are not taken now.
@@ -31,11 +37,20 @@ struct Api {
   /// "http://host:port" as this client reaches us, without a slash.
   std::string base_url(const Request& request) const;
 
+  /// Where the content of a completed job is, under a base_url(); signed, if keys are asked for.
+  std::string content_url(const std::string& base_url, const jobs::Job& job,
+                          const std::string& variant = {}) const;
+
+  /// The keys that are taken now; none: everybody may come.
+  std::shared_ptr<const ApiKeys> keys() const;
+  void use(ApiKeys keys);
+
   /// Names each unknown request field once in the log.
   void note_unknown(const std::vector<std::string>& fields);
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<const ApiKeys> keys_;
   std::set<std::string> noted_;
 };
 

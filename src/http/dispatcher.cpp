@@ -37,24 +37,6 @@ bool is_traceparent(std::string_view text) {
          text.substr(36, 16).find_first_not_of('0') != text.npos;
 }
 
-// "[::1]:80" as "[::1]".
-std::string host_of(std::string_view authority) {
-  const size_t colon = authority.rfind(':');
-  const bool port = colon != std::string_view::npos && !authority.ends_with(']');
-  return to_lower(authority.substr(0, port ? colon : authority.size()));
-}
-
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
-std::string_view authority_of(std::string_view url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return {};
-  url.remove_prefix(scheme + 3);
-  return url.substr(0, url.find('/'));
-}
-
 template <class Work>
 Answer guarded(const Work& work) {
   try {
@@ -99,10 +81,7 @@ bool waits_for_model(std::string_view path) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Api& api) : api_(api), local_(is_loopback(api.options.host)) {
-  own_host_ = host_of(authority_of(api.options.public_url));
-  add_all_routes(router_, api);
-}
+Dispatcher::Dispatcher(Api& api) : api_(api), gate_(api) { add_all_routes(router_, api); }
 
 Answer Dispatcher::answer(Request& request) const {
   const auto asked = request.header("x-request-id");
@@ -136,13 +115,13 @@ Answer Dispatcher::answer(Request& request) const {
 }
 
 Answer Dispatcher::route(Request& request, Call& call) const {
-  if (auto refused = foreign(request)) return *std::move(refused);
+  auto match = router_.match(request.method, request.path);
+  call.route = match.pattern;
+  if (auto refused = gate_.refusal(request, match.access)) return *std::move(refused);
   if (request.header("content-encoding").value_or("identity") != "identity") {
     throw Error(ErrorCode::Unsupported, "content-encoding: bodies must come uncompressed",
                 "content-encoding");
   }
-  auto match = router_.match(request.method, request.path);
-  call.route = match.pattern;
   if (waits_for_model(request.path)) {
     const gen::State state = api_.services.generator.state();
     if (state.phase == gen::State::Phase::Loading) {
@@ -164,28 +143,6 @@ Answer Dispatcher::route(Request& request, Call& call) const {
                                                    match.allow, request.method));
   reply.headers.emplace_back("Allow", match.allow);
   return reply;
-}
-
-// A page of another site can send its reader's browser to 127.0.0.1: by a name of its own that
-// resolves there (then Host is that name), or across origins.
-std::optional<Reply> Dispatcher::foreign(const Request& request) const {
-  if (!local_) return std::nullopt;
-  const auto host = request.header("host");
-  if (!host) return std::nullopt;
-  const std::string name = host_of(*host);
-  if (name != "localhost" && name != "127.0.0.1" && name != "[::1]" &&
-      name != to_lower(api_.options.host) && (own_host_.empty() || name != own_host_)) {
-    return error_reply(403, fmt::format("host: '{}' is not this server's name", name), "host",
-                       "host_not_allowed");
-  }
-  const auto origin = request.header("origin");
-  if (origin && request.method != "GET" && request.method != "HEAD" &&
-      authority_of(*origin) != *host &&
-      (own_host_.empty() || host_of(authority_of(*origin)) != own_host_)) {
-    return error_reply(403, "origin: requests from pages of other sites are refused", "origin",
-                       "origin_not_allowed");
-  }
-  return std::nullopt;
 }
 
 Wait Dispatcher::finished_later(Wait wait, Call call) const {

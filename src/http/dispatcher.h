@@ -3,6 +3,7 @@
 #include <string>
 
 #include "api.h"
+#include "gate.h"
 #include "reel/base/clock.h"
 
 namespace reel::http {
@@ -29,14 +30,12 @@ class Dispatcher {
   };
 
   Answer route(Request& request, Call& call) const;
-  std::optional<Reply> foreign(const Request& request) const;
   Wait finished_later(Wait wait, Call call) const;
   void finish(Reply& reply, const Call& call) const;
 
   Api& api_;
   Router router_;
-  std::string own_host_;  // when only this machine can reach us: what Host may be, beside localhost
-  bool local_ = false;
+  const Gate gate_;
 };
 
 }  // namespace reel::http

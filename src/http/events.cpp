@@ -12,9 +12,11 @@ std::optional<uint64_t> last_seen(const Request& request, const Api& api) {
   return api.events.number_of(request.header("last-event-id").value_or(""));
 }
 
-/// Tells of jobs' states, in events that are called as they are.
+/// Tells of jobs' states, in events that are called as they are; of another's jobs, nothing.
 auto states(const Request& request, const Api& api) {
-  return [&api, base_url = api.base_url(request)](const EventFeed::Event& event) {
+  return [&api, base_url = api.base_url(request),
+          owner = request.owner](const EventFeed::Event& event) {
+    if (owner && event.job.spec->owner != *owner) return std::string();
     auto data = state_json(event.job, api, base_url);
     data["type"] = event.type;
     return sse(event.type, json_reply(data).body, api.events.name_of(event.number));
@@ -22,7 +24,7 @@ auto states(const Request& request, const Api& api) {
 }
 
 Answer one_job(const Request& request, const Api& api) {
-  const jobs::Job job = find_job(api, jobs::Kind::Video, request.args[0]);
+  const jobs::Job job = find_job(request, api, jobs::Kind::Video);
   const auto seen = last_seen(request, api);
   uint64_t at = seen.value_or(0);
   if (seen && jobs::is_final(job.status) && !api.events.next(at, job.id)) {

@@ -23,27 +23,39 @@ Answer health(const Api& api) {
 void add_health_routes(Router& router, const Api& api) {
   for (const char* path :
        {"/liveness", "/livez", "/healthz", "/ping", "/health/live", "/v1/health/live"}) {
-    router.add("GET", path, [](Request&) -> Answer { return json_reply({{"status", "ok"}}); });
+    router.add(
+        "GET", path,
+        [](Request&) -> Answer {
+          return json_reply({{"status", "ok"}});
+        },
+        Access::Open);
   }
   for (const char* path : {"/health", "/health_generate"}) {
-    router.add("GET", path, [&api](Request&) { return health(api); });
+    router.add(
+        "GET", path, [&api](Request&) { return health(api); }, Access::Open);
   }
   for (const char* path : {"/readyz", "/health/ready", "/v1/health/ready"}) {
-    router.add("GET", path, [&api](Request&) {
-      api.require_open();
-      return health(api);
-    });
+    router.add(
+        "GET", path,
+        [&api](Request&) {
+          api.require_open();
+          return health(api);
+        },
+        Access::Open);
   }
   for (const char* path : {"/metrics", "/v1/metrics"}) {
-    router.add("GET", path, [&api](Request&) -> Answer {
-      api.services.metrics
-          .gauge("serve_oldest_queued_seconds", "Since the longest waiting job was submitted.")
-          .set(api.services.jobs.queue().oldest_seconds);
-      Reply reply;
-      reply.body = api.services.metrics.text();
-      reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-      return reply;
-    });
+    router.add(
+        "GET", path,
+        [&api](Request&) -> Answer {
+          api.services.metrics
+              .gauge("serve_oldest_queued_seconds", "Since the longest waiting job was submitted.")
+              .set(api.services.jobs.queue().oldest_seconds);
+          Reply reply;
+          reply.body = api.services.metrics.text();
+          reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+          return reply;
+        },
+        Access::Open);
   }
 }
 

@@ -88,7 +88,7 @@ Answer edit(const Api& api) {
 
 Answer content(const Request& request, const Api& api) {
   static constexpr const char* kTypes[] = {"image/png", "image/jpeg", "image/webp"};
-  const jobs::Job job = find_job(api, jobs::Kind::Image, request.args[0]);
+  const jobs::Job job = find_job(request, api, jobs::Kind::Image);
   if (!job.result) return not_ready(job);
   return to_answer(content_reply(request, api.services.blobs, job,
                                  output_of(job, request.param("variant")).blob,
@@ -101,8 +101,9 @@ void add_image_routes(Router& router, Api& api) {
   router.add("POST", "/v1/images/generations",
              [&api](Request& request) { return generate(request, api); });
   router.add("POST", "/v1/images/edits", [&api](Request&) { return edit(api); });
-  router.add("GET", "/v1/images/{id}/content",
-             [&api](Request& request) { return content(request, api); });
+  router.add(
+      "GET", "/v1/images/{id}/content", [&api](Request& request) { return content(request, api); },
+      Access::SignedUrl);
 }
 
 }  // namespace reel::http

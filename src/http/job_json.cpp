@@ -68,8 +68,7 @@ json state_json(const jobs::Job& job, const Api& api, const std::string& base_ur
       {"peak_memory_mb", nullptr},
       {"error", nullptr}};
   if (completed) {
-    state["url"] =
-        fmt::format("{}/v1/{}s/{}/content", base_url, jobs::name(job.spec->kind), job.id);
+    state["url"] = api.content_url(base_url, job);
     state["inference_time_s"] = job.result->inference_time_s;
     state["peak_memory_mb"] = or_null(job.result->peak_memory_mb);
   }
@@ -118,9 +117,8 @@ json images_json(const jobs::Job& job, bool base64, const Api& api, const std::s
     if (base64) {
       one["b64_json"] = encode_base64(read_file(blob->path));
     } else {
-      one["url"] = fmt::format("{}/v1/images/{}/content", base_url, job.id);
-      if (request.num_outputs() > 1)
-        one["url"] = fmt::format("{}?variant={}", one["url"].get<std::string>(), i);
+      const std::string variant = request.num_outputs() > 1 ? std::to_string(i) : "";
+      one["url"] = api.content_url(base_url, job, variant);
     }
     data.push_back(std::move(one));
   }
@@ -152,8 +150,9 @@ const jobs::Output& output_of(const jobs::Job& job, const std::string& variant) 
   return outputs[output];
 }
 
-jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id) {
-  jobs::Job job = api.services.jobs.get(id);
+jobs::Job find_job(const Request& request, const Api& api, jobs::Kind kind) {
+  const std::string& id = request.args[0];
+  jobs::Job job = api.services.jobs.get(id, request.owner);
   if (job.spec->kind == kind) return job;
   throw Error(ErrorCode::NotFound, fmt::format("there is no {} '{}'", jobs::name(kind), id), "id");
 }

@@ -32,8 +32,9 @@ int poll_after_ms(const jobs::Job& job);
 /// Throws Error(NotFound).
 const jobs::Output& output_of(const jobs::Job& job, const std::string& variant);
 
-/// The job of this kind. Throws Error(NotFound), or Error(Gone) if it has expired.
-jobs::Job find_job(const Api& api, jobs::Kind kind, const std::string& id);
+/// The job of this kind that the path of `request` names, if it may see it. Throws
+/// Error(NotFound), or Error(Gone) if it has expired.
+jobs::Job find_job(const Request& request, const Api& api, jobs::Kind kind);
 
 /// Why a job that is not completed has no content, as a 404 `video_not_ready`.
 Reply not_ready(const jobs::Job& job);

@@ -90,6 +90,10 @@ Listener listen_on(const std::string& host, int port, bool strict) {
               "port");
 }
 
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
 std::string peer_of(int socket) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;

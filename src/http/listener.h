@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "body.h"
 
@@ -16,6 +17,9 @@ struct Listener {
 /// up to 100 of them, as SGLang does; with `strict`, that is an error.
 /// Throws Error(InvalidArgument).
 Listener listen_on(const std::string& host, int port, bool strict);
+
+/// Whether only this machine reaches what is bound to `host`.
+bool is_loopback(std::string_view host);
 
 /// The address of a connection's other end.
 std::string peer_of(int socket);

@@ -22,10 +22,11 @@ struct Request {
   std::map<std::string, std::string, std::less<>> query;  // the last of a repeated name wins
   Headers headers;
   Body body;
-  std::string id;                 // x-request-id
-  std::string trace;              // traceparent, "" without a good one
-  std::string peer;               // address
-  std::vector<std::string> args;  // what stood for {…} in the route
+  std::string id;                    // x-request-id
+  std::string trace;                 // traceparent, "" without a good one
+  std::string peer;                  // address
+  std::optional<std::string> owner;  // name of its API key: sees that one's jobs; none: everybody's
+  std::vector<std::string> args;     // what stood for {…} in the route
 
   std::optional<std::string_view> header(std::string_view name) const {
     return find_header(headers, name);

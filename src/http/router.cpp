@@ -38,10 +38,10 @@ std::optional<std::vector<std::string>> fit(const std::vector<std::string>& patt
 
 }  // namespace
 
-void Router::add(std::string method, std::string pattern, Route route) {
+void Router::add(std::string method, std::string pattern, Route route, Access access) {
   auto segments = split(pattern);
   entries_.push_back(
-      {std::move(method), std::move(pattern), std::move(segments), std::move(route)});
+      {std::move(method), std::move(pattern), std::move(segments), std::move(route), access});
 }
 
 std::vector<std::pair<std::string, std::string>> Router::routes() const {
@@ -62,6 +62,7 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
     match.pattern = entry.pattern;
     if (entry.method == wanted) {
       match.route = &entry.route;
+      match.access = entry.access;
       match.args = std::move(*args);
       return match;
     }

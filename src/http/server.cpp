@@ -14,8 +14,8 @@
 namespace reel::http {
 
 struct Server::Running {
-  Running(Options options, Services services)
-      : api(std::move(options), services),
+  Running(Options options, Services services, ApiKeys keys)
+      : api(std::move(options), services, std::move(keys)),
         dispatcher(api),
         connections(services.metrics.gauge("serve_http_connections", "Open connections")) {}
 
@@ -25,8 +25,8 @@ struct Server::Running {
   std::optional<EventLoop> loop;
 };
 
-Server::Server(Options options, Services services)
-    : running_(std::make_unique<Running>(std::move(options), services)) {}
+Server::Server(Options options, Services services, ApiKeys keys)
+    : running_(std::make_unique<Running>(std::move(options), services, std::move(keys))) {}
 
 Server::~Server() { stop(); }
 
@@ -52,6 +52,8 @@ int Server::port() const {
   if (!running_->loop) throw Error(ErrorCode::Internal, "http: the server has not been started");
   return running_->loop->port();
 }
+
+void Server::use(ApiKeys keys) { running_->api.use(std::move(keys)); }
 
 void Server::begin_drain() { running_->api.draining = true; }
 

@@ -24,7 +24,7 @@ std::optional<jobs::Idempotency> idempotency_of(const Request& request, const js
   if (!key || key->empty()) return std::nullopt;
   require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
           "idempotency-key");
-  return jobs::Idempotency{request.path + " " + std::string(*key),
+  return jobs::Idempotency{fmt::format("{} {} {}", request.owner.value_or(""), request.path, *key),
                            encode_hex(sha256(fields.dump()))};
 }
 
@@ -42,11 +42,13 @@ Reply full_reply(const Error& error, const Api& api, const std::string& owner) {
 
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
                                             jobs::JobSpec spec, const json& fields) {
+  spec.owner = request.owner.value_or("");
   const std::string owner = spec.owner;
   try {
     auto submitted = api.services.jobs.submit(std::move(spec), idempotency_of(request, fields));
     log::info("job.submitted", {{"job", submitted.job.id},
                                 {"request", request.id},
+                                {"owner", submitted.job.spec->owner},
                                 {"trace", request.trace},
                                 {"replayed", submitted.replayed}});
     return submitted;

@@ -59,7 +59,7 @@ Reply created(const Request& request, const Api& api,
 }
 
 Answer remix(const Request& request, Api& api) {
-  const jobs::Job source = find_job(api, jobs::Kind::Video, request.args[0]);
+  const jobs::Job source = find_job(request, api, jobs::Kind::Video);
   jobs::JobSpec spec = *source.spec;
   spec.remixed_from = source.id;
   return created(request, api, submit_video(request, api, spec));
@@ -89,6 +89,7 @@ Answer create_and_wait(const Request& request, Api& api) {
 Answer list(const Request& request, const Api& api) {
   jobs::ListQuery query;
   query.after = request.param("after");
+  query.owner = request.owner;
   const std::string order = request.param("order", "desc"), limit = request.param("limit", "20");
   require(order == "asc" || order == "desc",
           fmt::format("order: expected asc or desc, got '{}'", order.substr(0, 80)), "order");
@@ -110,7 +111,7 @@ Answer list(const Request& request, const Api& api) {
 }
 
 Answer content(const Request& request, const Api& api) {
-  const jobs::Job job = find_job(api, jobs::Kind::Video, request.args[0]);
+  const jobs::Job job = find_job(request, api, jobs::Kind::Video);
   if (!job.result) return not_ready(job);
   const std::string variant = request.param("variant");
   std::string name, type;
@@ -128,7 +129,7 @@ Answer content(const Request& request, const Api& api) {
 }
 
 Answer remove(const Request& request, const Api& api) {
-  find_job(api, jobs::Kind::Video, request.args[0]);
+  find_job(request, api, jobs::Kind::Video);
   const jobs::Job job = api.services.jobs.remove(request.args[0]);
   json body = video_json(job, api, api.base_url(request));
   if (job.result) jobs::remove_files(api.services.blobs, job.result->outputs);
@@ -140,7 +141,7 @@ Answer remove(const Request& request, const Api& api) {
 }
 
 Answer cancel(const Request& request, const Api& api) {
-  find_job(api, jobs::Kind::Video, request.args[0]);
+  find_job(request, api, jobs::Kind::Video);
   return video_reply(request, api,
                      api.services.jobs.cancel(request.args[0], "cancelled by the client"));
 }
@@ -157,14 +158,15 @@ void add_video_routes(Router& router, Api& api) {
              [&api](Request& request) { return remix(request, api); });
   router.add("GET", "/v1/videos", [&api](Request& request) { return list(request, api); });
   router.add("GET", "/v1/videos/{id}", [&api](Request& request) {
-    return video_reply(request, api, find_job(api, jobs::Kind::Video, request.args[0]));
+    return video_reply(request, api, find_job(request, api, jobs::Kind::Video));
   });
   router.add("DELETE", "/v1/videos/{id}",
              [&api](Request& request) { return remove(request, api); });
   router.add("POST", "/v1/videos/{id}/cancel",
              [&api](Request& request) { return cancel(request, api); });
-  router.add("GET", "/v1/videos/{id}/content",
-             [&api](Request& request) { return content(request, api); });
+  router.add(
+      "GET", "/v1/videos/{id}/content", [&api](Request& request) { return content(request, api); },
+      Access::SignedUrl);
 }
 
 }  // namespace reel::http

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -89,6 +90,15 @@ TEST(Flags, TheQueueHasAPolicyAndLimits) {
   EXPECT_EQ(parse({"--model-path", "m", "--max-queue-per-key", "7"}).server.max_queue_per_key, 7);
   EXPECT_THAT(fault({"--model-path", "m", "--queue-policy", "lifo"}), testing::HasSubstr("fifo"));
   EXPECT_NE(fault({"--model-path", "m", "--max-queue-per-key", "-1"}), "none");
+}
+
+TEST(Flags, KeysComeFromAFileOrTheEnvironment) {
+  EXPECT_EQ(parse({"--model-path", "m", "--api-key-file", "keys"}).server.api_key_file, "keys");
+  EXPECT_EQ(parse({"--model-path", "m", "--api-key", "sk-1"}).server.api_key, "sk-1");
+  setenv("REEL_API_KEY", "sk-2", 1);
+  EXPECT_EQ(parse({"--model-path", "m"}).server.api_key, "sk-2");
+  EXPECT_EQ(parse({"--model-path", "m", "--api-key", "sk-1"}).server.api_key, "sk-1");
+  unsetenv("REEL_API_KEY");
 }
 
 TEST(Flags, EveryFaultIsOneSentence) {

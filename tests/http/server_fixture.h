@@ -51,7 +51,8 @@ class ServerTest : public testing::Test {
           return std::make_unique<RawWriter>(part);
         },
         metrics_);
-    server_ = std::make_unique<Server>(options, Services{*jobs_, *blobs_, *generator_, metrics_});
+    server_ = std::make_unique<Server>(options, Services{*jobs_, *blobs_, *generator_, metrics_},
+                                       keys_);
     server_->start();
     if (fake.load_ms == 0) {
       EXPECT_TRUE(soon([&] { return client().get("/health").status != 503 || fake.fail_load; }));
@@ -103,6 +104,7 @@ class ServerTest : public testing::Test {
   }
 
   std::filesystem::path folder_;
+  ApiKeys keys_;
   Metrics metrics_;
   std::unique_ptr<gen::FakeGenerator> generator_;
   std::unique_ptr<store::MemoryJobStore> jobs_;

@@ -6,6 +6,7 @@
 
 #include "reel/base/metrics.h"
 #include "reel/gen/generator.h"
+#include "reel/http/api_keys.h"
 #include "reel/jobs/blob_store.h"
 #include "reel/jobs/job_store.h"
 
@@ -18,6 +19,7 @@ struct Options {
   std::string public_url = {};  // "https://videos.example": what `url` begins with; "": from Host
   int threads = 0;              // that answer polls; 0: as many as cores
   size_t max_connections = 16'000;
+  std::chrono::seconds url_life{3600};  // of signed URLs, at least
   std::chrono::seconds sync_wait{590};  // for an image or a /sync video: SDKs give up after 600
 };
 
@@ -32,7 +34,8 @@ struct Services {
 /// The HTTP API of this process: SGLang's paths and fields, made right for the OpenAI SDKs.
 class Server {
  public:
-  Server(Options options, Services services);
+  /// With `keys`, clients must come with one of them; only probes and metrics are open.
+  Server(Options options, Services services, ApiKeys keys = {});
   ~Server();  // stop()
 
   /// Binds and begins to answer. Throws Error(InvalidArgument) with param "host" or "port".
@@ -40,6 +43,9 @@ class Server {
 
   /// That it is bound to, once started.
   int port() const;
+
+  /// From now on these are the keys.
+  void use(ApiKeys keys);
 
   /// From now on new jobs are refused with 503; all else goes on.
   void begin_drain();

@@ -1,0 +1,95 @@
+#include "gate.h"
+
+#include <fmt/format.h>
+
+#include "error_reply.h"
+#include "listener.h"
+#include "reel/base/clock.h"
+#include "text.h"
+
+namespace reel::http {
+namespace {
+
+// "[::1]:80" as "[::1]".
+std::string host_of(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  const bool port = colon != std::string_view::npos && !authority.ends_with(']');
+  return to_lower(authority.substr(0, port ? colon : authority.size()));
+}
+
+std::string_view authority_of(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  url.remove_prefix(scheme + 3);
+  return url.substr(0, url.find('/'));
+}
+
+std::optional<std::string_view> bearer_key(const Request& request) {
+  constexpr std::string_view kScheme = "bearer ";
+  const auto header = request.header("authorization");
+  if (!header || to_lower(header->substr(0, kScheme.size())) != kScheme) return std::nullopt;
+  return trim(header->substr(kScheme.size()));
+}
+
+// The same for no key and for a wrong one.
+Reply no_key() {
+  Reply reply = error_reply(401, "authorization: expected 'Bearer' and an API key of this server");
+  reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"reel\"");
+  return reply;
+}
+
+}  // namespace
+
+Gate::Gate(const Api& api)
+    : api_(api),
+      own_host_(host_of(authority_of(api.options.public_url))),
+      local_(is_loopback(api.options.host)) {}
+
+std::optional<Reply> Gate::refusal(Request& request, Access access) const {
+  if (auto refused = foreign(request)) return refused;
+  return unknown(request, access);
+}
+
+// A page of another site can send its reader's browser to 127.0.0.1: by a name of its own that
+// resolves there (then Host is that name), or across origins.
+std::optional<Reply> Gate::foreign(const Request& request) const {
+  if (!local_) return std::nullopt;
+  const auto host = request.header("host");
+  if (!host) return std::nullopt;
+  const std::string name = host_of(*host);
+  if (name != "localhost" && name != "127.0.0.1" && name != "[::1]" &&
+      name != to_lower(api_.options.host) && (own_host_.empty() || name != own_host_)) {
+    return error_reply(403, fmt::format("host: '{}' is not this server's name", name), "host",
+                       "host_not_allowed");
+  }
+  const auto origin = request.header("origin");
+  if (origin && request.method != "GET" && request.method != "HEAD" &&
+      authority_of(*origin) != *host &&
+      (own_host_.empty() || host_of(authority_of(*origin)) != own_host_)) {
+    return error_reply(403, "origin: requests from pages of other sites are refused", "origin",
+                       "origin_not_allowed");
+  }
+  return std::nullopt;
+}
+
+std::optional<Reply> Gate::unknown(Request& request, Access access) const {
+  const auto keys = api_.keys();
+  if (keys->empty() || access == Access::Open || request.method == "OPTIONS") return std::nullopt;
+  const auto key = bearer_key(request);
+  if (key) request.owner = keys->name_of(*key);
+  if (request.owner) return std::nullopt;
+  const std::string sig = request.param("sig");
+  if (access != Access::SignedUrl || sig.empty()) return no_key();
+  switch (api_.signer.judge(request.path, request.param("exp"), sig, unix_seconds())) {
+    case UrlSigner::Verdict::Good:
+      return std::nullopt;
+    case UrlSigner::Verdict::Expired:
+      return error_reply(403, "url: it has expired; the job's object has a new one", "exp",
+                         "url_expired");
+    case UrlSigner::Verdict::Forged:
+      break;
+  }
+  return error_reply(403, "url: its signature is not this server's", "sig", "url_not_signed");
+}
+
+}  // namespace reel::http
