@@ -1,15 +1,14 @@
 #include "flags.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <limits>
 
+#include "checks.h"
 #include "reel/base/error.h"
 #include "refused_flags.h"
 
@@ -19,48 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::set<std::string> kPrecisions = {"fp32", "bf16", "fp16"};
-
-std::string check_seed(const std::string& text) {
-  // CLI11 reads -1 as 2^64 - 1, and 2^64 as well.
-  uint64_t seed = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, seed);
-  if (fault == std::errc() && stop == end) return {};
-  return fmt::format("expected whole numbers from 0 to 2^64 - 1, got '{}'", text);
-}
-
-std::string check_url(const std::string& text) {
-  for (const std::string scheme : {"http://", "https://"}) {
-    if (text.starts_with(scheme) && text.size() > scheme.size()) return {};
-  }
-  return fmt::format("expected http://… or https://…, got '{}'", text);
-}
-
-/// A check for numbers from `low` to `high`: not CLI::Range, which lets nan through.
-auto number_from(double low, double high) {
-  return [low, high](const std::string& text) -> std::string {
-    double number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, fault] = std::from_chars(text.data(), end, number);
-    if (fault == std::errc() && stop == end && number >= low && number <= high) return {};
-    return fmt::format("expected {} to {}, got '{}'", low, high, text);
-  };
-}
-
-/// For what is written beside its place and then renamed: not for a link, a pipe or a device.
-std::string check_writable(const std::string& text) {
-  const fs::path path = text, parent = path.parent_path(), folder = parent.empty() ? "." : parent;
-  std::error_code none;
-  const auto there = fs::symlink_status(path, none);
-  const bool free = there.type() == fs::file_type::not_found || fs::is_regular_file(there);
-  if (path.has_filename() && free && ::access(folder.c_str(), W_OK) == 0) return {};
-  return fmt::format("expected a file that can be written, got '{}'", text);
-}
-
-std::string check_folder(const std::string& text) {
-  if (!text.empty()) return {};
-  return "expected a folder, got '': what is made is kept in files";
-}
 
 /// `--flag`, `--flag true` and `--flag false`, as SGLang's StoreBoolean.
 CLI::Option* add_boolean(CLI::App& app, const std::string& name, bool& value,
@@ -162,6 +119,15 @@ void add_server_flags(CLI::App& app, Flags& flags) {
       ->group("Server");
   app.add_option("--public-url", s.public_url, "what URLs in replies begin with")
       ->check(check_url)
+      ->group("Server");
+  app.add_option("--allowed-hosts", s.allowed_hosts,
+                 "other names of this server in Host. On a loopback --host, or with any given, "
+                 "requests under names not known are refused")
+      ->check(check_host)
+      ->group("Server");
+  app.add_option("--cors-origin", s.cors_origins,
+                 "origins, such as https://app.example, whose pages may ask and read replies")
+      ->check(check_origin)
       ->group("Server");
   app.add_option("--api-key-file", s.api_key_file,
                  "keys of the clients, one a line: key, or name:key; # begins a comment. Without "
@@ -336,7 +302,9 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   for (const char* many : {"--prompt", "--seed"}) {
     generate->get_option(many)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
-  app.get_option("--warmup-resolutions")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  for (const char* many : {"--warmup-resolutions", "--allowed-hosts", "--cors-origin"}) {
+    app.get_option(many)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
   auto* bench = app.add_subcommand("bench", "measure a server");
   add_bench_flags(*bench, flags.bench);
   auto* tokenize = app.add_subcommand("tokenize", "prompts to token ids");

@@ -113,6 +113,8 @@ int serve(const Flags& flags) {
   options.port = s.port;
   options.strict_ports = s.strict_ports;
   options.public_url = s.public_url;
+  options.allowed_hosts = s.allowed_hosts;
+  options.cors_origins = s.cors_origins;
   http::Server server(options, {jobs, blobs, *generator, metrics}, std::move(keys));
   server.start();
 

@@ -81,13 +81,16 @@ bool waits_for_model(std::string_view path) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Api& api) : api_(api), gate_(api) { add_all_routes(router_, api); }
+Dispatcher::Dispatcher(Api& api) : api_(api), cors_(api.options.cors_origins), gate_(api, cors_) {
+  add_all_routes(router_, api);
+}
 
 Answer Dispatcher::answer(Request& request) const {
   const auto asked = request.header("x-request-id");
   Call call;
   call.id = asked && is_request_id(*asked) ? std::string(*asked) : random_id("req_");
   call.method = request.method;
+  call.origin = request.header("origin").value_or("");
   request.id = call.id;
   const auto trace = request.header("traceparent");
   if (trace && is_traceparent(*trace)) call.trace = request.trace = *trace;
@@ -137,6 +140,7 @@ Answer Dispatcher::route(Request& request, Call& call) const {
     return error_reply(404, fmt::format("{} {}: there is no such route", request.method,
                                         request.path.substr(0, 200)));
   }
+  if (auto reply = cors_.preflight(request, match.allow)) return *std::move(reply);
   Reply reply = request.method == "OPTIONS"
                     ? json_reply(nlohmann::json::object())
                     : error_reply(405, fmt::format("{}: expected {}, got {}", match.pattern,
@@ -171,6 +175,7 @@ Reply Dispatcher::refuse(int status, const std::string& message) const {
 
 void Dispatcher::finish(Reply& reply, const Call& call) const {
   say_when_to_retry(reply);
+  cors_.open(reply, call.origin);
   reply.headers.emplace_back("x-request-id", call.id);
   if (!call.trace.empty()) reply.headers.emplace_back("traceparent", call.trace);
   reply.headers.emplace_back("X-Content-Type-Options", "nosniff");

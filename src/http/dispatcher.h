@@ -3,6 +3,7 @@
 #include <string>
 
 #include "api.h"
+#include "cors.h"
 #include "gate.h"
 #include "reel/base/clock.h"
 
@@ -23,8 +24,9 @@ class Dispatcher {
  private:
   struct Call {
     std::string id;
-    std::string trace;  // traceparent, "" without a good one
-    std::string route;  // its pattern
+    std::string trace;   // traceparent, "" without a good one
+    std::string origin;  // "" without one
+    std::string route;   // its pattern
     std::string method;
     Stopwatch time;
   };
@@ -35,6 +37,7 @@ class Dispatcher {
 
   Api& api_;
   Router router_;
+  const Cors cors_;
   const Gate gate_;
 };
 

@@ -17,6 +17,11 @@ std::string host_of(std::string_view authority) {
   return to_lower(authority.substr(0, port ? colon : authority.size()));
 }
 
+// "::1" as "[::1]".
+std::string in_host(const std::string& name) {
+  return to_lower(name.find(':') == name.npos ? name : "[" + name + "]");
+}
+
 std::string_view authority_of(std::string_view url) {
   const size_t scheme = url.find("://");
   if (scheme == std::string_view::npos) return {};
@@ -40,10 +45,13 @@ Reply no_key() {
 
 }  // namespace
 
-Gate::Gate(const Api& api)
-    : api_(api),
-      own_host_(host_of(authority_of(api.options.public_url))),
-      local_(is_loopback(api.options.host)) {}
+Gate::Gate(const Api& api, const Cors& cors) : api_(api), cors_(cors) {
+  const Options& options = api.options;
+  if (!is_loopback(options.host) && options.allowed_hosts.empty()) return;
+  names_ = {"localhost", "127.0.0.1", "[::1]", in_host(options.host)};
+  for (const std::string& host : options.allowed_hosts) names_.insert(in_host(host));
+  if (!options.public_url.empty()) names_.insert(host_of(authority_of(options.public_url)));
+}
 
 std::optional<Reply> Gate::refusal(Request& request, Access access) const {
   if (auto refused = foreign(request)) return refused;
@@ -53,23 +61,25 @@ std::optional<Reply> Gate::refusal(Request& request, Access access) const {
 // A page of another site can send its reader's browser to 127.0.0.1: by a name of its own that
 // resolves there (then Host is that name), or across origins.
 std::optional<Reply> Gate::foreign(const Request& request) const {
-  if (!local_) return std::nullopt;
   const auto host = request.header("host");
-  if (!host) return std::nullopt;
-  const std::string name = host_of(*host);
-  if (name != "localhost" && name != "127.0.0.1" && name != "[::1]" &&
-      name != to_lower(api_.options.host) && (own_host_.empty() || name != own_host_)) {
-    return error_reply(403, fmt::format("host: '{}' is not this server's name", name), "host",
-                       "host_not_allowed");
+  if (names_.empty() || !host) return std::nullopt;
+  if (!names_.contains(host_of(*host))) {
+    return error_reply(403,
+                       fmt::format("host: '{}' is none of this server's names; --allowed-hosts and "
+                                   "--public-url add some",
+                                   host_of(*host)),
+                       "host", "host_not_allowed");
   }
   const auto origin = request.header("origin");
-  if (origin && request.method != "GET" && request.method != "HEAD" &&
-      authority_of(*origin) != *host &&
-      (own_host_.empty() || host_of(authority_of(*origin)) != own_host_)) {
-    return error_reply(403, "origin: requests from pages of other sites are refused", "origin",
-                       "origin_not_allowed");
+  if (!origin || request.method == "GET" || request.method == "HEAD" || cors_.allows(*origin)) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const std::string_view theirs = authority_of(*origin),
+                         ours = authority_of(api_.options.public_url);
+  if (theirs == *host || (!ours.empty() && host_of(theirs) == host_of(ours))) return std::nullopt;
+  return error_reply(403,
+                     "origin: pages of other sites are refused; --cors-origin lists exceptions",
+                     "origin", "origin_not_allowed");
 }
 
 std::optional<Reply> Gate::unknown(Request& request, Access access) const {

@@ -1,16 +1,19 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "api.h"
+#include "cors.h"
 
 namespace reel::http {
 
 /// Who is let in: by the name that they call us, by the page that they come from, by their key.
 class Gate {
  public:
-  explicit Gate(const Api& api);
+  /// Both outlive it.
+  Gate(const Api& api, const Cors& cors);
 
   /// Why the request is not let in; nothing if it is, and then its owner is known.
   std::optional<Reply> refusal(Request& request, Access access) const;
@@ -20,8 +23,8 @@ class Gate {
   std::optional<Reply> unknown(Request& request, Access access) const;
 
   const Api& api_;
-  std::string own_host_;  // when only this machine can reach us: what Host may be, beside localhost
-  bool local_ = false;
+  const Cors& cors_;
+  std::set<std::string> names_;  // what Host may be; none: anything
 };
 
 }  // namespace reel::http

@@ -45,7 +45,14 @@ void Server::start() {
         return running.dispatcher.refuse(status, message);
       },
       [&running](size_t count) { running.connections.set(static_cast<double>(count)); });
-  log::info("http.listening", {{"host", options.host}, {"port", running.loop->port()}});
+  if (!is_loopback(options.host) && running.api.keys()->empty()) {
+    log::warning(
+        "http.open_to_all",
+        {{"host", options.host},
+         {"why", "whoever reaches this address may use the server: it asks for no API key"}});
+  }
+  log::info("http.listening", {{"host", options.host},
+                               {"port", running.loop->port()}});
 }
 
 int Server::port() const {

@@ -92,6 +92,28 @@ TEST(Flags, TheQueueHasAPolicyAndLimits) {
   EXPECT_NE(fault({"--model-path", "m", "--max-queue-per-key", "-1"}), "none");
 }
 
+TEST(Flags, HostsAndOriginsAreSeveralAndCheckedAtOnce) {
+  const auto flags =
+      parse({"--model-path", "m", "--allowed-hosts", "a.example", "fe80::1", "--cors-origin",
+             "https://a.example", "--cors-origin", "http://127.0.0.1:5173", "http://[::1]:80"});
+  EXPECT_THAT(flags.server.allowed_hosts, testing::ElementsAre("a.example", "fe80::1"));
+  EXPECT_THAT(
+      flags.server.cors_origins,
+      testing::ElementsAre("https://a.example", "http://127.0.0.1:5173", "http://[::1]:80"));
+  for (const char* host : {"", "*", "a:80", "http://a", "a/b", "a b"}) {
+    EXPECT_THAT(fault({"--model-path", "m", "--allowed-hosts", host}),
+                testing::HasSubstr("without a port"))
+        << host;
+  }
+  for (const char* origin :
+       {"", "*", "null", "a.example", "https://", "https://a/", "https://A", "https://a:x",
+        "https://a:", "ftp://a", "https://u@a", "https://a b", "https://[::1", "https://::1"}) {
+    EXPECT_THAT(fault({"--model-path", "m", "--cors-origin", origin}),
+                testing::HasSubstr("expected an origin"))
+        << origin;
+  }
+}
+
 TEST(Flags, KeysComeFromAFileOrTheEnvironment) {
   EXPECT_EQ(parse({"--model-path", "m", "--api-key-file", "keys"}).server.api_key_file, "keys");
   EXPECT_EQ(parse({"--model-path", "m", "--api-key", "sk-1"}).server.api_key, "sk-1");

@@ -84,3 +84,25 @@ def test_urls_are_signed_only_with_keys(start):
     made = json.loads(server.curl(server.url + "/v1/images/generations",
                                   "-d", '{"prompt": "a", "response_format": "url"}')[0])
     assert made["data"][0]["url"].endswith("/content")
+
+
+def test_a_page_of_a_listed_site(start, keys):
+    server = start("--model-path", "fake:", "--api-key-file", keys,
+                   "--cors-origin", "https://app.example")
+
+    def headers_of(*arguments):
+        made = subprocess.run(["curl", "-sS", "-o", "-", "-D", "-", *arguments], text=True,
+                              capture_output=True, check=True).stdout.lower()
+        return made
+    preflight = headers_of("-X", "OPTIONS", "-H", "Origin: https://app.example", "-H",
+                           "Access-Control-Request-Method: POST", server.url + "/v1/videos")
+    assert " 204 " in preflight and "access-control-allow-origin: https://app.example" in preflight
+    reply = headers_of("-H", "Origin: https://other.example", server.url + "/health")
+    assert "access-control-allow-origin" not in reply and "vary: origin" in reply
+
+
+def test_an_open_address_without_keys_is_warned_of(start, keys):
+    mapped = "::ffff:127.0.0.1"  # loopback in a spelling that is not taken for it
+    assert "http.open_to_all" in start("--model-path", "fake:", "--host", mapped, ready=False).log
+    for flags in [(), ("--host", mapped, "--api-key-file", keys)]:
+        assert "http.open_to_all" not in start("--model-path", "fake:", *flags, ready=False).log

@@ -254,7 +254,8 @@ TEST_F(Keys, SignTheUrlsOfImages) {
                             R"({"prompt":"a","n":2,"response_format":"url"})");
   ASSERT_EQ(made.status, 200) << made.body;
   std::set<std::string> bodies;
-  for (const json& image : made.json()["data"]) {
+  const json data = made.json()["data"];
+  for (const json& image : data) {
     const auto got = one.get(path_of(image));
     EXPECT_EQ(got.status, 200);
     bodies.insert(got.body);

@@ -1,6 +1,7 @@
 #include <set>
 
 #include "api.h"
+#include "gate.h"
 #include "server_fixture.h"
 #include "text.h"
 
@@ -226,6 +227,87 @@ TEST_F(Service, RefusesForeignPages) {
        {"http://evil.example", "http://localhost:2", "null", "http://localhost:1.evil"}) {
     EXPECT_EQ(with("POST", "Host: localhost:1\r\nOrigin: " + std::string(origin) + "\r\n"), 403)
         << origin;
+  }
+}
+
+TEST_F(Service, KnowsOtherNamesOfItsOwn) {
+  start({},
+        {.public_url = "https://videos.example:8443/v", .allowed_hosts = {"Box.local", "fe80::1"}});
+  auto one = client();
+  const auto get = [&](const std::string& host) {
+    one.send("GET /health HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    return one.read();
+  };
+  for (const char* host : {"localhost", "videos.example", "VIDEOS.example:1", "box.local:30000",
+                           "[fe80::1]:80", "[FE80::1]"}) {
+    EXPECT_EQ(get(host).status, 200) << host;
+  }
+  for (const char* host : {"evil.example", "local", "x.box.local", "box.local.", "[fe80::2]"}) {
+    expect_error(get(host), 403, "host_not_allowed", "host");
+  }
+}
+
+TEST_F(Service, ChecksNamesWhereOthersReachItIfSomeAreListed) {
+  start();
+  const auto refused = [&](const Options& options, const std::string& host) {
+    Metrics metrics;
+    const Api api(options, {*jobs_, *blobs_, *generator_, metrics});
+    const Cors cors({});
+    Request request;
+    request.method = "GET";
+    request.headers = {{"host", host}};
+    return Gate(api, cors).refusal(request, Access::Key).has_value();
+  };
+  EXPECT_FALSE(refused({.host = "0.0.0.0"}, "anything.example"));
+  EXPECT_FALSE(refused({.host = "0.0.0.0", .allowed_hosts = {"videos.example"}}, "videos.example"));
+  EXPECT_TRUE(refused({.host = "0.0.0.0", .allowed_hosts = {"videos.example"}}, "other.example"));
+  EXPECT_TRUE(refused({.host = "127.0.0.1"}, "other.example"));
+}
+
+TEST_F(Service, IsClosedToPagesOfOtherSites) {
+  start();
+  auto one = client();
+  const auto reply = one.get("/health", "Origin: https://app.example\r\n");
+  EXPECT_EQ(reply.status, 200);
+  for (const auto& [name, value] : reply.headers) EXPECT_FALSE(name.starts_with("access-")) << name;
+  EXPECT_FALSE(reply.headers.contains("vary"));
+  expect_error(one.ask("OPTIONS", "/v1/videos",
+                       "Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n"),
+               403, "origin_not_allowed", "origin");
+}
+
+TEST_F(Service, IsOpenToPagesOfListedSites) {
+  keys_.add("", "sk-1");
+  start({}, {.cors_origins = {"https://app.example", "http://other.example:81"}});
+  auto one = client();
+  for (const std::string origin : {"https://app.example", "http://other.example:81"}) {
+    const auto may = one.ask("OPTIONS", "/v1/videos",
+                             "Origin: " + origin +
+                                 "\r\nAccess-Control-Request-Method: POST\r\n"
+                                 "Access-Control-Request-Headers: authorization, x-a\r\n");
+    EXPECT_EQ(may.status, 204);
+    EXPECT_EQ(may.headers.at("access-control-allow-origin"), origin);
+    EXPECT_EQ(may.headers.at("access-control-allow-methods"), "POST, GET, HEAD");
+    EXPECT_EQ(may.headers.at("access-control-allow-headers"), "authorization, x-a");
+    EXPECT_EQ(may.headers.at("vary"), "Origin");
+    for (const std::string key : {"Bearer sk-1", "Bearer wrong"}) {
+      const auto made = one.ask("POST", "/v1/videos",
+                                "Content-Type: application/json\r\nOrigin: " + origin +
+                                    "\r\nAuthorization: " + key + "\r\n",
+                                R"({"prompt": "a"})");
+      EXPECT_EQ(made.status, key == "Bearer sk-1" ? 200 : 401);
+      EXPECT_EQ(made.headers.at("access-control-allow-origin"), origin) << "errors are read too";
+      const std::string readable = made.headers.at("access-control-expose-headers");
+      for (const char* name : {"x-request-id", "openai-poll-after-ms", "Location"}) {
+        EXPECT_NE(readable.find(name), std::string::npos) << name;
+      }
+      EXPECT_FALSE(made.headers.contains("access-control-allow-credentials"));
+    }
+  }
+  for (const char* origin : {"https://app.example.evil", "http://app.example", "null", ""}) {
+    const auto reply = one.get("/health", "Origin: " + std::string(origin) + "\r\n");
+    EXPECT_FALSE(reply.headers.contains("access-control-allow-origin")) << origin;
+    EXPECT_EQ(reply.headers.at("vary"), "Origin");
   }
 }
 

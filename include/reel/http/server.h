@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "reel/base/metrics.h"
 #include "reel/gen/generator.h"
@@ -17,7 +18,10 @@ struct Options {
   int port = 30000;             // 0: any that is free
   bool strict_ports = false;    // else a taken port means one further on, as with SGLang
   std::string public_url = {};  // "https://videos.example": what `url` begins with; "": from Host
-  int threads = 0;              // that answer polls; 0: as many as cores
+  std::vector<std::string> allowed_hosts = {};  // what Host may be, beside names of this machine;
+                                                // asked for on loopback, and if there are any
+  std::vector<std::string> cors_origins = {};   // whose pages may ask: "https://app.example"
+  int threads = 0;                              // that answer polls; 0: as many as cores
   size_t max_connections = 16'000;
   std::chrono::seconds url_life{3600};  // of signed URLs, at least
   std::chrono::seconds sync_wait{590};  // for an image or a /sync video: SDKs give up after 600
