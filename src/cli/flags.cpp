@@ -129,6 +129,11 @@ void add_server_flags(CLI::App& app, Flags& flags) {
                  "origins, such as https://app.example, whose pages may ask and read replies")
       ->check(check_origin)
       ->group("Server");
+  auto* cert = app.add_option("--tls-cert", s.tls_cert,
+                              "PEM file of the certificate and its chain, for https. SIGHUP: read "
+                              "again, for new connections");
+  auto* key = app.add_option("--tls-key", s.tls_key, "PEM file of its private key");
+  for (auto [one, other] : {std::pair{cert, key}, {key, cert}}) one->needs(other)->group("Server");
   app.add_option("--api-key-file", s.api_key_file,
                  "keys of the clients, one a line: key, or name:key; # begins a comment. Without "
                  "one, only probes and /metrics answer. SIGHUP: read again")

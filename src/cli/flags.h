@@ -16,6 +16,7 @@ struct ServerFlags {
   bool strict_ports = false;
   std::string public_url;
   std::vector<std::string> allowed_hosts, cors_origins;
+  std::string tls_cert, tls_key;      // "": none
   std::string api_key_file, api_key;  // "": none
   std::string output_path = "outputs";
   int max_queue = 1000;

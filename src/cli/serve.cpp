@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include <chrono>
@@ -68,15 +69,19 @@ http::ApiKeys read_keys(const ServerFlags& s) {
   return keys;
 }
 
+http::Certificate read_certificate(const ServerFlags& s) try {
+  return s.tls_cert.empty() ? http::Certificate() : http::Certificate(s.tls_cert, s.tls_key);
+} catch (const Error& error) {
+  throw Error(error.code(), fmt::format("--{}: {}", error.param(), error.what()), error.param());
+}
+
 /// What cannot be read stays as it was.
-void read_again(const ServerFlags& s, http::Server& server) {
-  try {
-    http::ApiKeys keys = read_keys(s);
-    log::info("keys.read", {{"keys", keys.size()}});
-    server.use(std::move(keys));
-  } catch (const Error& error) {
-    log::error("keys.not_read", {{"why", error.what()}});
-  }
+template <class Read>
+void read_again(const char* what, http::Server& server, const Read& read) try {
+  server.use(read());
+  log::info("server.read_again", {{"what", what}});
+} catch (const Error& error) {
+  log::error("server.not_read_again", {{"what", what}, {"why", error.what()}});
 }
 
 /// Waits for a signal to end, or for the engine to fail; the exit status.
@@ -97,8 +102,10 @@ int run_until_told(Signals& signals, const gen::Generator& generator,
 
 int serve(const Flags& flags) {
   const auto& s = flags.server;
-  Signals signals(!s.api_key_file.empty());  // before any thread
+  Signals signals(!s.api_key_file.empty() || !s.tls_cert.empty());  // before any thread
   http::ApiKeys keys = read_keys(s);
+  http::Options options;
+  options.certificate = read_certificate(s);
   const auto generator = make_generator(flags.model);
   Metrics metrics;
   const std::chrono::seconds ttl(s.job_ttl);
@@ -108,7 +115,6 @@ int serve(const Flags& flags) {
   jobs::JobRunner runner(jobs, blobs, *generator,
                          jobs::media_writers(generator->describe().model, true), metrics);
   const jobs::Retention retention(jobs, blobs, s.output_quota);
-  http::Options options;
   options.host = s.host;
   options.port = s.port;
   options.strict_ports = s.strict_ports;
@@ -118,7 +124,10 @@ int serve(const Flags& flags) {
   http::Server server(options, {jobs, blobs, *generator, metrics}, std::move(keys));
   server.start();
 
-  const int status = run_until_told(signals, *generator, [&] { read_again(s, server); });
+  const int status = run_until_told(signals, *generator, [&] {
+    if (!s.api_key_file.empty()) read_again("keys", server, [&] { return read_keys(s); });
+    if (!s.tls_cert.empty()) read_again("certificate", server, [&] { return read_certificate(s); });
+  });
   signals.let_the_next_kill();
   log::info("server.draining", {{"timeout_s", s.drain_timeout}});
   server.begin_drain();

@@ -29,7 +29,8 @@ std::string Api::base_url(const Request& request) const {
     const size_t end = options.public_url.find_last_not_of('/');
     return options.public_url.substr(0, end + 1);
   }
-  return fmt::format("http://{}", request.header("host").value_or("localhost"));
+  return fmt::format("{}://{}", options.certificate ? "https" : "http",
+                     request.header("host").value_or("localhost"));
 }
 
 std::string Api::content_url(const std::string& base_url, const jobs::Job& job,

@@ -34,7 +34,7 @@ struct Api {
   /// Throws Error(Unavailable) if new jobs are not taken now.
   void require_open() const;
 
-  /// "http://host:port" as this client reaches us, without a slash.
+  /// "http://host:port" or "https://host:port" as this client reaches us, without a slash.
   std::string base_url(const Request& request) const;
 
   /// Where the content of a completed job is, under a base_url(); signed, if keys are asked for.

@@ -1,9 +1,5 @@
 #include "connection.h"
 
-#include <sys/epoll.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -28,17 +24,22 @@ bool would_block(ssize_t result) {
 
 }  // namespace
 
-Connection::Connection(Descriptor socket, std::string peer, const ConnectionLimits& limits)
+Connection::Connection(Wire wire, std::string peer, const ConnectionLimits& limits)
     : limits_(&limits),
-      socket_(std::move(socket)),
+      wire_(std::move(wire)),
       peer_(std::move(peer)),
       since_(Clock::now()),
       scanner_(limits.framing) {}
 
+void Connection::proceed(uint32_t events, Clock::time_point now) {
+  if (events & wire_.receives_on()) receive(now);
+  if (events & wire_.sends_on()) flush(now);
+}
+
 void Connection::receive(Clock::time_point now) {
   std::array<char, 16 << 10> buffer;
   while (!hung_up_ && state_ != State::Closed && in_.size() < kReadAhead) {
-    const ssize_t got = recv(socket(), buffer.data(), buffer.size(), 0);
+    const ssize_t got = wire_.receive(buffer.data(), buffer.size());
     if (would_block(got)) return;
     if (got < 0) return close();
     if (got == 0) {
@@ -58,6 +59,7 @@ std::optional<Exchange> Connection::take(Clock::time_point now) {
   if (!head_) {
     method_ = "GET";
     keep_alive_ = false;
+    if (wire_.astray()) throw FramingFault(400, "tls: this port speaks TLS alone: use https://");
     const auto length = scanner_.scan(in_);
     if (!length) {
       if (hung_up_) close();
@@ -124,20 +126,14 @@ void Connection::flush(Clock::time_point now) {
   while (sending() && turn > 0 && state_ != State::Closed) {
     ssize_t sent;
     if (out_at_ < out_.size()) {
-      const int more = file_ && file_->length > 0 ? MSG_MORE : 0;
-      sent = ::send(socket(), out_.data() + out_at_, std::min(out_.size() - out_at_, turn),
-                    MSG_NOSIGNAL | more);
+      sent = wire_.send(out_.data() + out_at_, std::min(out_.size() - out_at_, turn),
+                        file_ && file_->length > 0);
       if (sent > 0) out_at_ += static_cast<size_t>(sent);
     } else if (file_->length == 0) {
       file_.reset();
       continue;
     } else {
-      auto offset = static_cast<off_t>(file_->offset);
-      sent = sendfile(socket(), file_->file.get(), &offset, std::min(file_->length, turn));
-      if (sent > 0) {
-        file_->offset += static_cast<uint64_t>(sent);
-        file_->length -= static_cast<uint64_t>(sent);
-      }
+      sent = wire_.send(*file_, turn);
     }
     if (would_block(sent)) return;
     if (sent <= 0) return close();  // gone, or the file is shorter than it was
@@ -162,7 +158,7 @@ void Connection::sent_all(Clock::time_point now) {
     close();
   } else {
     // Closing with unread bytes would reset the connection, and the reply with it.
-    shutdown(socket(), SHUT_WR);
+    wire_.finish();
     state_ = State::Lingering;
     in_.clear();
   }
@@ -196,8 +192,10 @@ Connection::Expired Connection::expired(Clock::time_point now) const {
 
 uint32_t Connection::interest() const {
   uint32_t events = 0;
-  if (!hung_up_ && (in_.size() < kReadAhead || state_ == State::Lingering)) events |= EPOLLIN;
-  if (sending()) events |= EPOLLOUT;
+  if (!hung_up_ && (in_.size() < kReadAhead || state_ == State::Lingering)) {
+    events |= wire_.receives_on();
+  }
+  if (sending()) events |= wire_.sends_on();
   return events;
 }
 

@@ -8,6 +8,7 @@
 
 #include "framing.h"
 #include "parser.h"
+#include "wire.h"
 
 namespace reel::http {
 
@@ -15,7 +16,8 @@ using Clock = std::chrono::steady_clock;
 
 struct ConnectionLimits {
   FramingLimits framing;
-  std::chrono::milliseconds header{10'000};      // from the first byte of a head to its last
+  std::chrono::milliseconds header{10'000};  // from the first byte of a head to its last, or from
+                                             // accepting to the end of the first head
   std::chrono::milliseconds body_grace{10'000};  // then a body must come at body_rate on average
   uint64_t body_rate = 1024;                     // bytes a second
   std::chrono::milliseconds send_stall{30'000};  // without a byte taken by the client
@@ -28,10 +30,11 @@ struct ConnectionLimits {
 /// loop's thread touches it.
 class Connection {
  public:
-  Connection(Descriptor socket, std::string peer, const ConnectionLimits& limits);
+  Connection(Wire wire, std::string peer, const ConnectionLimits& limits);
 
-  /// Takes what has arrived into memory, within bounds.
-  void receive(Clock::time_point now);
+  /// Takes what has arrived into memory, within bounds, and sends what the socket takes now: as far
+  /// as these epoll events tell of it.
+  void proceed(uint32_t events, Clock::time_point now);
 
   /// The next request, when it is whole and the one before it has been answered.
   /// Throws FramingFault, Error.
@@ -43,9 +46,6 @@ class Connection {
   /// The answer to what take() gave, or the next piece of it.
   void send(Outgoing outgoing, Then then, Clock::time_point now);
 
-  /// Sends what the socket takes now.
-  void flush(Clock::time_point now);
-
   enum class Expired { No, Request, Connection };
   /// Whether a limit has run out: of reading a request (answer 408), or of waiting for the client.
   Expired expired(Clock::time_point now) const;
@@ -56,7 +56,7 @@ class Connection {
   bool idle() const { return state_ == State::Reading && !head_ && in_.empty(); }
   const std::string& method() const { return method_; }
   bool keep_alive() const { return keep_alive_; }
-  int socket() const { return socket_.get(); }
+  int socket() const { return wire_.socket(); }
   void close() { state_ = State::Closed; }
 
   uint32_t interest() const;  // epoll events
@@ -65,12 +65,14 @@ class Connection {
  private:
   enum class State { Reading, Answering, Sending, Lingering, Closed };
 
+  void receive(Clock::time_point now);
+  void flush(Clock::time_point now);
   bool read_body(std::string_view& bytes);
   void sent_all(Clock::time_point now);
   bool sending() const { return out_at_ < out_.size() || file_; }
 
   const ConnectionLimits* limits_;
-  Descriptor socket_;
+  Wire wire_;
   std::string peer_;
   State state_ = State::Reading;
   Clock::time_point since_;  // when what is waited for now began; of sending: the last progress

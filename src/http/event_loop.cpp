@@ -47,6 +47,7 @@ EventLoop::EventLoop(Listener listener, LoopOptions options, Handler handler, Re
       next_id_(kFirstConnection),
       now_(Clock::now()),
       swept_(now_),
+      certificate_(options_.certificate),
       readers_(options_.readers, handler, [this](Finished done) { post(std::move(done)); }),
       writers_(options_.writers, handler, [this](Finished done) { post(std::move(done)); }) {
   uint32_t armed = 0;
@@ -117,7 +118,18 @@ bool EventLoop::arm(int socket, uint64_t id, uint32_t events, uint32_t& armed) {
   return true;
 }
 
+void EventLoop::use(Certificate certificate) {
+  const std::lock_guard lock(mutex_);
+  certificate_ = std::move(certificate);
+}
+
+Certificate EventLoop::certificate() {
+  const std::lock_guard lock(mutex_);
+  return certificate_;
+}
+
 void EventLoop::accept_all() {
+  const Certificate certificate = this->certificate();
   while (entries_.size() < options_.max_connections) {
     Descriptor socket(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) {
@@ -128,11 +140,11 @@ void EventLoop::accept_all() {
     const int on = 1;
     setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     auto peer = peer_of(socket.get());
-    const auto at =
-        entries_
-            .emplace(next_id_++,
-                     Entry{Connection(std::move(socket), std::move(peer), options_.connection), {}})
-            .first;
+    const auto at = entries_
+                        .emplace(next_id_++, Entry{Connection(Wire(std::move(socket), certificate),
+                                                              std::move(peer), options_.connection),
+                                                   {}})
+                        .first;
     connections_(entries_.size());
     settle(at);
   }
@@ -153,8 +165,7 @@ void EventLoop::on_event(uint64_t id, uint32_t events) {
   if (events & (EPOLLERR | EPOLLHUP)) {
     connection.close();
   } else {
-    if (events & EPOLLIN) connection.receive(now_);
-    if (events & EPOLLOUT) connection.flush(now_);
+    connection.proceed(events, now_);
     take_requests(id, at->second);
   }
   settle(at);

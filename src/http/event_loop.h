@@ -12,6 +12,7 @@
 
 #include "connection.h"
 #include "listener.h"
+#include "reel/http/certificate.h"
 #include "workers.h"
 
 namespace reel::http {
@@ -21,6 +22,7 @@ struct LoopOptions {
   size_t max_connections = 16'000;
   int readers = 2;  // threads for requests without a body: polls, downloads
   int writers = 4;  // threads for requests with one: they may fetch and decode pictures
+  Certificate certificate = {};                 // for TLS; none: in the clear
   std::chrono::milliseconds stop_grace{5'000};  // for replies under way when it is stopped
 };
 
@@ -41,6 +43,9 @@ class EventLoop {
 
   int port() const { return port_; }
 
+  /// For the connections from now on. Any thread.
+  void use(Certificate certificate);
+
  private:
   struct Entry {
     Connection connection;
@@ -56,6 +61,7 @@ class EventLoop {
   std::chrono::milliseconds between_sweeps() const;
   int timeout() const;
   void accept_all();
+  Certificate certificate();
   void on_event(uint64_t id, uint32_t events);
   void on_finished(Finished finished);
   void take_requests(uint64_t id, Entry& entry);
@@ -82,6 +88,7 @@ class EventLoop {
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::vector<Finished> finished_;
+  Certificate certificate_;
 
   Workers readers_, writers_;
   std::jthread thread_;

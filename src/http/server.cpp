@@ -35,6 +35,7 @@ void Server::start() {
   const Options& options = running.api.options;
   LoopOptions loop;
   loop.max_connections = options.max_connections;
+  loop.certificate = options.certificate;
   loop.readers = options.threads > 0
                      ? options.threads
                      : static_cast<int>(std::max(2u, std::thread::hardware_concurrency()));
@@ -52,7 +53,8 @@ void Server::start() {
          {"why", "whoever reaches this address may use the server: it asks for no API key"}});
   }
   log::info("http.listening", {{"host", options.host},
-                               {"port", running.loop->port()}});
+                               {"port", running.loop->port()},
+                               {"tls", static_cast<bool>(options.certificate)}});
 }
 
 int Server::port() const {
@@ -61,6 +63,10 @@ int Server::port() const {
 }
 
 void Server::use(ApiKeys keys) { running_->api.use(std::move(keys)); }
+
+void Server::use(Certificate certificate) {
+  if (running_->loop) running_->loop->use(std::move(certificate));
+}
 
 void Server::begin_drain() { running_->api.draining = true; }
 

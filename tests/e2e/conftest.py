@@ -25,14 +25,17 @@ class Server:
     def __init__(self, folder, *flags):
         self.folder = folder
         self.log_path = folder / "log"
+        flags = [str(flag) for flag in flags]
+        tls = "--tls-cert" in flags
+        self.trust = ["--cacert", flags[flags.index("--tls-cert") + 1]] if tls else []
         self.log_file = open(self.log_path, "w", encoding="utf-8")
         self.process = subprocess.Popen(
             [SERVE, "--port", "0", "--threads", "1", "--output-path", str(folder / "outputs"),
-             *map(str, flags)],
+             *flags],
             stderr=self.log_file, cwd=folder)
         listening = r"http\.listening host=(\S+) port=(\d+)"
         host, port = self.wait_for(lambda: re.search(listening, self.log)).groups()
-        self.url = f"http://{host}:{port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{port}"
 
     @property
     def log(self):
@@ -49,7 +52,7 @@ class Server:
 
     def curl(self, *arguments):
         """The body's text and the status of a curl command, whose reply is one that is described."""
-        made = subprocess.run(["curl", "-sS", "-w", "\n" + WRITTEN_OUT, *arguments],
+        made = subprocess.run(["curl", "-sS", *self.trust, "-w", "\n" + WRITTEN_OUT, *arguments],
                               capture_output=True, check=True, timeout=60)
         body, _, rest = made.stdout.decode().rpartition("\n")
         status, method, url, content_type = rest.split(" ", 3)

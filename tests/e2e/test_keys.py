@@ -58,11 +58,11 @@ def test_sighup_reads_the_keys_again(start, keys):
         server.wait_for(lambda: server.log.count(event) > seen)
     assert status("sk-canary-1") == 200
     write(keys, "alice:sk-canary-3\n")
-    hang_up("keys.read")
+    hang_up("server.read_again what=keys")
     assert status("sk-canary-1") == 401 and status("sk-canary-3") == 200
     for broken in ("", "alice:x\nalice:y\n"):
         write(keys, broken)
-        hang_up("keys.not_read")
+        hang_up("server.not_read_again what=keys")
         assert status("sk-canary-3") == 200
     assert server.stop() == 0
 

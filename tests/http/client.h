@@ -43,17 +43,17 @@ class Client {
       throw std::runtime_error("connect failed");
     }
   }
+  virtual ~Client() {
+    if (socket_ >= 0) close(socket_);
+  }
   Client(Client&& other) noexcept : socket_(other.socket_), in_(std::move(other.in_)) {
     other.socket_ = -1;
   }
   Client& operator=(Client&&) = delete;
-  ~Client() {
-    if (socket_ >= 0) close(socket_);
-  }
 
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = send_some(bytes.data(), bytes.size());
       if (sent <= 0) throw std::runtime_error("send failed");
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -118,12 +118,21 @@ class Client {
   /// Whether the server closes the connection, all bytes of which have been read, in time.
   bool closed(int timeout_ms = 10'000) { return in_.empty() && !more(timeout_ms) && ended_; }
 
+ protected:
+  int socket() const { return socket_; }
+
  private:
+  virtual ssize_t send_some(const char* from, size_t size) {
+    return ::send(socket_, from, size, MSG_NOSIGNAL);
+  }
+  virtual ssize_t receive_some(char* to, size_t size) { return recv(socket_, to, size, 0); }
+  virtual bool buffered() const { return false; }  // received, and not yet asked for
+
   bool more(int timeout_ms) {
     pollfd waited{socket_, POLLIN, 0};
-    if (poll(&waited, 1, timeout_ms) <= 0) return false;
+    if (!buffered() && poll(&waited, 1, timeout_ms) <= 0) return false;
     char buffer[65536];
-    const ssize_t got = recv(socket_, buffer, sizeof buffer, 0);
+    const ssize_t got = receive_some(buffer, sizeof buffer);
     ended_ = got <= 0;
     if (got > 0) in_.append(buffer, static_cast<size_t>(got));
     return got > 0;

@@ -51,12 +51,13 @@ class ServerTest : public testing::Test {
           return std::make_unique<RawWriter>(part);
         },
         metrics_);
-    server_ = std::make_unique<Server>(options, Services{*jobs_, *blobs_, *generator_, metrics_},
-                                       keys_);
+    server_ =
+        std::make_unique<Server>(options, Services{*jobs_, *blobs_, *generator_, metrics_}, keys_);
     server_->start();
-    if (fake.load_ms == 0) {
-      EXPECT_TRUE(soon([&] { return client().get("/health").status != 503 || fake.fail_load; }));
-    }
+    if (fake.load_ms == 0 && !fake.fail_load) wait_until_ready();
+  }
+  virtual void wait_until_ready() {
+    EXPECT_TRUE(soon([&] { return client().get("/health").status == 200; }));
   }
   void TearDown() override {
     server_.reset();

@@ -8,6 +8,7 @@
 #include "reel/base/metrics.h"
 #include "reel/gen/generator.h"
 #include "reel/http/api_keys.h"
+#include "reel/http/certificate.h"
 #include "reel/jobs/blob_store.h"
 #include "reel/jobs/job_store.h"
 
@@ -21,6 +22,7 @@ struct Options {
   std::vector<std::string> allowed_hosts = {};  // what Host may be, beside names of this machine;
                                                 // asked for on loopback, and if there are any
   std::vector<std::string> cors_origins = {};   // whose pages may ask: "https://app.example"
+  Certificate certificate = {};                 // for TLS; none: in the clear
   int threads = 0;                              // that answer polls; 0: as many as cores
   size_t max_connections = 16'000;
   std::chrono::seconds url_life{3600};  // of signed URLs, at least
@@ -50,6 +52,9 @@ class Server {
 
   /// From now on these are the keys.
   void use(ApiKeys keys);
+
+  /// For the connections from now on, of a server that was started with one.
+  void use(Certificate certificate);
 
   /// From now on new jobs are refused with 503; all else goes on.
   void begin_drain();
