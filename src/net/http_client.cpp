@@ -3,8 +3,8 @@
 #include <curl/curl.h>
 
 #include <memory>
-#include <mutex>
 
+#include "handle.h"
 #include "reel/base/error.h"
 
 namespace reel::net {
@@ -22,16 +22,9 @@ size_t append(char* data, size_t size, size_t count, void* user) {
   return size * count;
 }
 
-CURL* open_handle() {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  if (CURL* handle = curl_easy_init()) return handle;
-  throw Error(ErrorCode::Internal, "libcurl: no handle");
-}
-
 }  // namespace
 
-HttpClient::HttpClient(Limits limits) : limits_(limits), handle_(open_handle()) {}
+HttpClient::HttpClient(Limits limits) : limits_(limits), handle_(open_handle().release()) {}
 
 HttpClient::~HttpClient() { curl_easy_cleanup(handle_); }
 
@@ -54,11 +47,7 @@ Response HttpClient::post(const std::string& url, std::string_view body,
 Response HttpClient::send(const std::string& url) {
   Sink sink{{}, limits_.max_bytes};
   curl_easy_setopt(handle_, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(handle_, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle_, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle_, CURLOPT_TIMEOUT_MS, static_cast<long>(limits_.timeout_s * 1e3));
-  curl_easy_setopt(handle_, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(limits_.connect_timeout_s * 1e3));
+  set_limits(handle_, limits_);
   curl_easy_setopt(handle_, CURLOPT_WRITEFUNCTION, append);
   curl_easy_setopt(handle_, CURLOPT_WRITEDATA, &sink);
   const CURLcode code = curl_easy_perform(handle_);
