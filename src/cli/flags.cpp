@@ -141,6 +141,18 @@ void add_server_flags(CLI::App& app, Flags& flags) {
   app.add_option("--api-key", s.api_key, "one more key; other users of this machine can see it")
       ->envname("REEL_API_KEY")
       ->group("Server");
+  auto* secret = app.add_option("--webhook-secret", s.webhook_secret,
+                                "whsec_…, signs the events that `webhook_url` of a request asks "
+                                "for; other users of this machine can see it");
+  secret->envname("REEL_WEBHOOK_SECRET")->group("Server");
+  app.add_option("--webhook-url", s.webhook_url, "is told of every video that has ended")
+      ->check(check_url)
+      ->needs(secret)
+      ->group("Server");
+  add_boolean(app, "--private-webhooks", s.private_webhooks,
+              "let requests name addresses of this machine and of private networks")
+      ->needs(secret)
+      ->group("Server");
   app.add_option("--output-path", s.output_path, "folder of the videos and images made")
       ->check(check_folder)
       ->group("Server");

@@ -16,6 +16,8 @@ struct ServerFlags {
   bool strict_ports = false;
   std::string public_url;
   std::vector<std::string> allowed_hosts, cors_origins;
+  std::string webhook_secret, webhook_url;  // "": none
+  bool private_webhooks = false;
   std::string tls_cert, tls_key;      // "": none
   std::string api_key_file, api_key;  // "": none
   std::string output_path = "outputs";

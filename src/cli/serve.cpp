@@ -18,6 +18,7 @@
 #include "reel/jobs/job_runner.h"
 #include "reel/jobs/media_writer.h"
 #include "reel/jobs/retention.h"
+#include "reel/jobs/webhooks.h"
 #include "reel/store/file_blob_store.h"
 #include "reel/store/memory_job_store.h"
 
@@ -106,11 +107,17 @@ int serve(const Flags& flags) {
   http::ApiKeys keys = read_keys(s);
   http::Options options;
   options.certificate = read_certificate(s);
-  const auto generator = make_generator(flags.model);
   Metrics metrics;
   const std::chrono::seconds ttl(s.job_ttl);
   store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), ttl,
                              {s.queue_policy, static_cast<size_t>(s.max_queue_per_key)});
+  std::optional<jobs::Webhooks> webhooks;
+  if (!s.webhook_secret.empty()) {
+    jobs::WebhookOptions webhook{.secret = s.webhook_secret, .url = s.webhook_url};
+    webhook.public_only = !s.private_webhooks;
+    webhooks.emplace(jobs, metrics, std::move(webhook));
+  }
+  const auto generator = make_generator(flags.model);
   auto blobs = for_flag("--output-path", [&] { return store::FileBlobStore(s.output_path, ttl); });
   jobs::JobRunner runner(jobs, blobs, *generator,
                          jobs::media_writers(generator->describe().model, true), metrics);
@@ -121,7 +128,8 @@ int serve(const Flags& flags) {
   options.public_url = s.public_url;
   options.allowed_hosts = s.allowed_hosts;
   options.cors_origins = s.cors_origins;
-  http::Server server(options, {jobs, blobs, *generator, metrics}, std::move(keys));
+  http::Server server(options, {jobs, blobs, *generator, metrics, webhooks ? &*webhooks : nullptr},
+                      std::move(keys));
   server.start();
 
   const int status = run_until_told(signals, *generator, [&] {

@@ -59,6 +59,7 @@ constexpr const char* kReferenceFields[] = {"reference_images", "reference_image
 
 /// Fields that change nothing here, and that nobody needs to be told of.
 constexpr const char* kHarmless[] = {
+    "webhook_url",  // is the job's, not the video's
     "user",
     "style",
     "moderation",

@@ -55,7 +55,7 @@ struct Api {
 };
 
 /// What this model takes and makes, its defaults and limits.
-nlohmann::json capabilities_json(const gen::Description& model);
+nlohmann::json capabilities_json(const gen::Description& model, bool webhooks);
 
 Reply json_reply(const nlohmann::json& body);
 

@@ -37,7 +37,7 @@ json limits(const gen::Description& model) {
 
 }  // namespace
 
-json capabilities_json(const gen::Description& model) {
+json capabilities_json(const gen::Description& model, bool webhooks) {
   json sizes = json::array();
   for (const gen::Size& size : model.sizes) sizes.push_back(text_of(size));
   return {{"object", "capabilities"},
@@ -48,6 +48,7 @@ json capabilities_json(const gen::Description& model) {
           {"sizes", std::move(sizes)},
           {"video", {{"format", "mp4"}, {"variants", {"video", "thumbnail", "spritesheet"}}}},
           {"image", {{"formats", {"jpeg", "png", "webp"}}}},
+          {"webhooks", webhooks ? json{"video.completed", "video.failed"} : json::array()},
           {"defaults", defaults(model)},
           {"limits", limits(model)}};
 }

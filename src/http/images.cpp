@@ -6,6 +6,7 @@
 #include "follow.h"
 #include "form.h"
 #include "job_json.h"
+#include "reel/base/error.h"
 #include "reel/gen/request_json.h"
 #include "submission.h"
 
@@ -59,6 +60,7 @@ Answer generate(Request& request, Api& api) {
   const json fields = read_fields(request);
   auto parsed = gen::parse_image_request(fields);
   api.note_unknown(parsed.unknown);
+  require(webhook_of(fields, api).empty(), "webhook_url: only videos have webhooks", "webhook_url");
   jobs::JobSpec spec;
   spec.kind = jobs::Kind::Image;
   spec.model = std::move(parsed.model);

@@ -43,11 +43,13 @@ json stats(const Api& api, const Stopwatch& up) {
     return {{"queued", all.queued}, {"in_progress", all.in_progress}};
   };
   const jobs::QueueState queue = api.services.jobs.queue();
+  const jobs::Webhooks* const webhooks = api.services.webhooks;
   return {{"status", "ok"},
           {"model_path", api.services.generator.describe().model_path},
           {"uptime_s", up.seconds()},
           {"jobs", {{"video", counts(jobs::Kind::Video)}, {"image", counts(jobs::Kind::Image)}}},
           {"queue", {{"oldest_s", queue.oldest_seconds}, {"preemptions", queue.preemptions}}},
+          {"webhooks", {{"waiting", webhooks == nullptr ? 0 : webhooks->waiting()}}},
           {"disagg", {{"role", "monolithic"}, {"message", "not in disagg mode"}}}};
 }
 
@@ -81,8 +83,9 @@ void add_model_routes(Router& router, const Api& api) {
       return json_reply({{"name", "reel"}, {"version", REEL_VERSION}, {"model", model.model}});
     });
   }
-  router.add("GET", "/v1/capabilities",
-             [&model](Request&) -> Answer { return json_reply(capabilities_json(model)); });
+  router.add("GET", "/v1/capabilities", [&model, &api](Request&) -> Answer {
+    return json_reply(capabilities_json(model, api.services.webhooks != nullptr));
+  });
   router.add("GET", "/stats",
              [&api, up = Stopwatch()](Request&) -> Answer { return json_reply(stats(api, up)); });
   router.add("GET", "/openapi.json", [](Request&) -> Answer {

@@ -40,6 +40,17 @@ Reply full_reply(const Error& error, const Api& api, const std::string& owner) {
 
 }  // namespace
 
+std::string webhook_of(const json& fields, const Api& api) {
+  constexpr const char* kField = "webhook_url";
+  const json url = fields.value(kField, json());
+  if (url.is_null() || url == "") return {};
+  require(url.is_string(), "webhook_url: expected a URL", kField);
+  require(api.services.webhooks != nullptr,
+          "webhook_url: this server sends none; --webhook-secret lets it", kField);
+  api.services.webhooks->check(url.get<std::string>());
+  return url.get<std::string>();
+}
+
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
                                             jobs::JobSpec spec, const json& fields) {
   spec.owner = request.owner.value_or("");

@@ -9,6 +9,10 @@
 
 namespace reel::http {
 
+/// Where the client wants to be told of the job's end, by the field `webhook_url`; "": nowhere.
+/// Throws Error(InvalidArgument) for what may not be.
+std::string webhook_of(const nlohmann::json& fields, const Api& api);
+
 /// Takes the job that `request` with these `fields` asks for into the queue; one with the same
 /// Idempotency-Key is the same job, and a key that came with other fields is a 422. A full queue is
 /// a 429 that says when there may be room.

@@ -46,6 +46,7 @@ std::variant<jobs::Submitted, Reply> submit_video(const Request& request, Api& a
   spec.quality = parsed.request.quality.value_or(spec.quality);
   spec.priority = parsed.priority;
   spec.timeout_s = parsed.timeout_s;
+  spec.webhook_url = webhook_of(fields, api);
   return submit(request, api, std::move(spec), fields);
 }
 

@@ -11,6 +11,7 @@
 #include "reel/http/certificate.h"
 #include "reel/jobs/blob_store.h"
 #include "reel/jobs/job_store.h"
+#include "reel/jobs/webhooks.h"
 
 namespace reel::http {
 
@@ -35,6 +36,7 @@ struct Services {
   jobs::BlobStore& blobs;
   const gen::Generator& generator;
   Metrics& metrics;
+  const jobs::Webhooks* webhooks = nullptr;  // none: none are sent
 };
 
 /// The HTTP API of this process: SGLang's paths and fields, made right for the OpenAI SDKs.

@@ -49,6 +49,7 @@ struct JobSpec {
   std::optional<std::string> remixed_from{};               // id of another job
   int priority = 0;                                        // the higher goes first
   std::optional<double> timeout_s{};                       // from submission to the end
+  std::string webhook_url{};                               // told when it has ended; "": nobody
   std::string owner{};  // name of the API key it came with; "": none
 };
 
