@@ -2,13 +2,15 @@
 
 import io
 import struct
+import subprocess
 import zlib
 
+import imageio_ffmpeg
 import numpy as np
 import PIL.Image
-from diffusers.utils import load_image
+from diffusers.utils import load_image, load_video
 
-from goldenfile import GOLDENS
+from goldenfile import GOLDENS, write_cases
 
 WIDTH, HEIGHT = 21, 13
 
@@ -220,4 +222,60 @@ def mint():
             load_image(str(path)).save(f"{path}.ppm")
 
 
-MINTS = {"pictures": mint}
+def moving_gif(name):
+    """Frames of 12x9 with parts, transparency and every disposal."""
+    whole = np.arange(108).reshape(9, 12) % 16
+    part = np.arange(20).reshape(4, 5) % 16
+    table, own = palette(16), bytes(range(0, 96, 2))
+    frames = [
+        (whole, 0, 0, {"disposal": 1}),
+        (part, 2, 3, {"transparent": 4, "disposal": 2}),
+        (part, 6, 1, {"transparent": 7, "disposal": 3, "colours": own}),
+        (part, 1, 5, {"disposal": 2}),
+        (part, 4, 4, {}),
+        (part, 0, 0, {"transparent": 1, "disposal": 1}),
+    ]
+    kinds = {"disposal": frames, "first-cleared": [(part, 1, 1, {"disposal": 2}), *frames[4:]],
+             "first-transparent": [(part, 1, 1, {"transparent": 5, "disposal": 2}), *frames[4:]],
+             "first-restored": [(part, 1, 1, {"disposal": 3}), *frames[4:]]}  # fmt: skip
+    return gif(kinds[name], (12, 9), table, 3)
+
+
+MOVING = ["-f", "lavfi", "-i", "testsrc2=size=48x32:rate=8:duration=1"]
+
+
+def ffmpeg(path, source, *options):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *source, *options, "-fflags", "+bitexact", "-threads", "1"]
+    subprocess.run([*command, str(path)], check=True)
+
+
+def videos():
+    folder = GOLDENS / "videos"
+    folder.mkdir(exist_ok=True)
+    cases = []
+
+    def add(name):
+        frames = [np.asarray(frame.convert("RGB")).astype(int) for frame in load_video(str(folder / name))]
+        rows = [int(row.sum()) for frame in frames for row in frame]
+        height, width = frames[0].shape[:2]
+        cases.append({"file": name, "count": len(frames), "width": width, "height": height, "rows": rows})
+
+    for name in ("disposal", "first-cleared", "first-transparent", "first-restored"):
+        (folder / f"{name}.gif").write_bytes(moving_gif(name))
+        add(f"{name}.gif")
+    encoded = {
+        "h264.mp4": ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "30"],
+        "h264-444.mp4": ["-c:v", "libx264", "-pix_fmt", "yuv444p", "-crf", "30"],
+        "bt709.mp4": ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "30", "-colorspace", "bt709"],
+        "full-range.mp4": ["-c:v", "libx264", "-pix_fmt", "yuvj420p", "-crf", "30"],
+        "vp9.webm": ["-c:v", "libvpx-vp9", "-pix_fmt", "yuv420p", "-crf", "40", "-b:v", "0"],
+    }
+    for name, options in encoded.items():
+        ffmpeg(folder / name, MOVING, *options)
+        add(name)
+    ffmpeg(folder / "turned.mp4", ["-display_rotation", "90", "-i", str(folder / "h264.mp4")], "-c", "copy")
+    add("turned.mp4")
+    write_cases("videos/frames.json", {}, cases)
+
+
+MINTS = {"pictures": mint, "videos": videos}

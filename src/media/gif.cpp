@@ -113,26 +113,53 @@ void GifReader::read_picture(GifFrame& frame) {
   read_rows(1, 2);
 }
 
-gen::Image read_gif(std::string_view file, const PictureLimits& limits) {
-  GifReader reader(file, limits);
-  check_size(kKind, reader.width(), reader.height(), limits);
-  GifFrame frame;
-  if (!reader.next(frame)) broken(kKind, "no picture in it");
+namespace {
+
+template <class ColourOf>
+void for_each_pixel(gen::Image& image, const GifFrame& frame, const ColourOf& colour_of) {
+  size_t at = 0;
+  for (int y = frame.top; y < frame.top + frame.height; ++y) {
+    size_t pixel = (static_cast<size_t>(y) * static_cast<size_t>(image.width) +
+                    static_cast<size_t>(frame.left)) *
+                   3;
+    for (int x = 0; x < frame.width; ++x, ++at, pixel += 3) {
+      if (const Colour* colour = colour_of(frame.indices[at])) {
+        std::copy(colour->begin(), colour->end(), &image.rgb[pixel]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void fill(gen::Image& image, const GifFrame& frame, const Colour& colour) {
+  for_each_pixel(image, frame, [&](uint8_t) { return &colour; });
+}
+
+void draw(gen::Image& image, const GifFrame& frame) {
+  for_each_pixel(image, frame, [&](uint8_t index) {
+    return index == frame.transparent ? nullptr : &frame.palette[index];
+  });
+}
+
+gen::Image first_picture(const GifReader& reader, const GifFrame& frame,
+                         const PictureLimits& limits) {
   auto image = blank_image(kKind, std::max(reader.width(), frame.left + frame.width),
                            std::max(reader.height(), frame.top + frame.height), limits);
   const Colour around = frame.palette[frame.transparent.value_or(0)];
   for (size_t at = 0; at < image.rgb.size(); at += 3) {
     std::copy(around.begin(), around.end(), &image.rgb[at]);
   }
-  for (int y = 0; y < frame.height; ++y) {
-    for (int x = 0; x < frame.width; ++x) {
-      const Colour& colour = frame.palette[frame.indices[static_cast<size_t>(y * frame.width + x)]];
-      const auto pixel = static_cast<size_t>(frame.top + y) * static_cast<size_t>(image.width) +
-                         static_cast<size_t>(frame.left + x);
-      std::copy(colour.begin(), colour.end(), &image.rgb[pixel * 3]);
-    }
-  }
+  draw(image, frame);  // what is transparent has the colour around
   return image;
+}
+
+gen::Image read_gif(std::string_view file, const PictureLimits& limits) {
+  GifReader reader(file, limits);
+  check_size(kKind, reader.width(), reader.height(), limits);
+  GifFrame frame;
+  if (!reader.next(frame)) broken(kKind, "no picture in it");
+  return first_picture(reader, frame, limits);
 }
 
 }  // namespace reel::media

@@ -52,4 +52,14 @@ class GifReader {
   std::unique_ptr<GifFileType, Close> file_;
 };
 
+/// The picture that a GIF begins with, as large as it or its first frame.
+gen::Image first_picture(const GifReader& reader, const GifFrame& frame,
+                         const PictureLimits& limits);
+
+/// Fills the place of `frame` with one colour.
+void fill(gen::Image& image, const GifFrame& frame, const Colour& colour);
+
+/// Draws it without what is transparent.
+void draw(gen::Image& image, const GifFrame& frame);
+
 }  // namespace reel::media

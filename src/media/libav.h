@@ -12,6 +12,7 @@ extern "C" {
 namespace reel::media {
 
 struct Free {
+  void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
   void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
   void operator()(AVFrame* p) const { av_frame_free(&p); }
   void operator()(AVPacket* p) const { av_packet_free(&p); }

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "reel/base/error.h"
-#include "reel/media/image_decoder.h"
+#include "reel/media/video_decoder.h"
 
 /// Readers of one kind of picture each. All throw as decode_image does.
 namespace reel::media {
@@ -46,5 +46,22 @@ gen::Image read_png(std::string_view file, const PictureLimits& limits);
 gen::Image read_webp(std::string_view file, const PictureLimits& limits);
 gen::Image read_gif(std::string_view file, const PictureLimits& limits);
 gen::Image read_bmp(std::string_view file, const PictureLimits& limits);
+
+/// Adds frames of one size to a video, within its limits.
+class FrameCollector {
+ public:
+  FrameCollector(std::string_view kind, const VideoLimits& limits) : kind_(kind), limits_(limits) {}
+
+  void add(const gen::Image& frame);
+  /// Throws Error if there are none.
+  gen::Frames take();
+
+ private:
+  std::string_view kind_;
+  const VideoLimits& limits_;
+  gen::Frames frames_;
+};
+
+gen::Frames read_gif_video(std::string_view file, const VideoLimits& limits);
 
 }  // namespace reel::media
