@@ -1,10 +1,25 @@
 #include "handle.h"
 
+#include <sys/socket.h>
+
 #include <mutex>
 
 #include "reel/base/error.h"
+#include "reel/net/address.h"
 
 namespace reel::net {
+namespace {
+
+// Asked with the very address that is then connected to: a name cannot change its mind between.
+curl_socket_t open_public(void* refused, curlsocktype, curl_sockaddr* address) {
+  if (!is_public(address->addr)) {
+    *static_cast<bool*>(refused) = true;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+}  // namespace
 
 void start_libcurl() {
   static std::once_flag once;
@@ -24,6 +39,13 @@ void set_limits(CURL* handle, const Limits& limits) {
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(limits.timeout_s * 1e3));
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(limits.connect_timeout_s * 1e3));
+}
+
+void connect_to_public_only(CURL* handle, bool& refused) {
+  curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, open_public);
+  curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, &refused);
+  curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);  // none that was opened unasked
+  curl_easy_setopt(handle, CURLOPT_PROXY, "");
 }
 
 }  // namespace reel::net

@@ -19,4 +19,7 @@ Handle open_handle();
 /// What all our exchanges have in common.
 void set_limits(CURL* handle, const Limits& limits);
 
+/// Connects to no address that is not public, and says in `refused` that there was one.
+void connect_to_public_only(CURL* handle, bool& refused);
+
 }  // namespace reel::net

@@ -1,14 +1,12 @@
 #include "reel/net/transfers.h"
 
 #include <curl/curl.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <utility>
 
 #include "handle.h"
 #include "reel/base/error.h"
-#include "reel/net/address.h"
 
 namespace reel::net {
 
@@ -25,15 +23,6 @@ struct Transfers::Transfer {
 namespace {
 
 size_t drop(char*, size_t size, size_t count, void*) { return size * count; }
-
-// Asked with the very address that is then connected to: a name cannot change its mind between.
-curl_socket_t open_public(void* refused, curlsocktype, curl_sockaddr* address) {
-  if (!is_public(address->addr)) {
-    *static_cast<bool*>(refused) = true;
-    return CURL_SOCKET_BAD;
-  }
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
 
 }  // namespace
 
@@ -64,12 +53,7 @@ void Transfers::begin(uint64_t id, Post post) {
   curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
                    static_cast<curl_off_t>(transfer->post.body.size()));
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, drop);
-  if (transfer->post.public_only) {
-    curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, open_public);
-    curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, &transfer->refused);
-    curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);  // none that was opened unasked
-    curl_easy_setopt(handle, CURLOPT_PROXY, "");
-  }
+  if (transfer->post.public_only) connect_to_public_only(handle, transfer->refused);
   if (curl_multi_add_handle(multi_, handle) != CURLM_OK) {
     throw Error(ErrorCode::Internal, "libcurl: it takes no transfer");
   }
