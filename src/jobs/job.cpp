@@ -33,4 +33,11 @@ std::string_view job_error_code(ErrorCode code) {
   }
 }
 
+std::shared_ptr<const JobSpec> without_contents(std::shared_ptr<const JobSpec> spec) {
+  if (!gen::any(spec->request.inputs)) return spec;
+  JobSpec light = *spec;
+  gen::for_each(light.request.inputs, [](const char*, auto& input) { input.content.reset(); });
+  return std::make_shared<const JobSpec>(std::move(light));
+}
+
 }  // namespace reel::jobs

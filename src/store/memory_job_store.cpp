@@ -120,6 +120,7 @@ struct MemoryJobStore::State {
       job.started_at = unix_seconds();
     } else {
       job.completed_at = unix_seconds();
+      job.spec = jobs::without_contents(std::move(job.spec));
       if (ttl.count() > 0) {
         job.expires_at = *job.completed_at + ttl.count();
         expiries[{*job.expires_at, job.sequence}] = &record;

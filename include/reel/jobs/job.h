@@ -53,6 +53,9 @@ struct JobSpec {
   std::string owner{};  // name of the API key it came with; "": none
 };
 
+/// `spec` without the contents of its inputs: itself if it has none.
+std::shared_ptr<const JobSpec> without_contents(std::shared_ptr<const JobSpec> spec);
+
 struct JobProgress {
   gen::Stage stage = gen::Stage::TextEncoding;
   int output = 0;  // the one at work

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "reel/gen/inputs.h"
+#include "reel/net/fetch.h"
+
+namespace reel::jobs {
+
+struct InputOptions {
+  net::Reach reach = net::Reach::Public;       // of URLs
+  bool any_path = false;                       // every path is taken, as on a command line
+  std::vector<std::filesystem::path> roots{};  // else those below these
+  size_t bytes = size_t{32} << 20;             // of one file
+  double timeout_s = 30;                       // for all that one request brings by URL
+  uint64_t memory = uint64_t{8} << 30;         // bytes of all contents that are alive
+};
+
+/// Fetches and decodes what requests bring. Any thread.
+class InputLoader {
+ public:
+  explicit InputLoader(InputOptions options = {});
+  ~InputLoader();  // finishes what was begun, drops what was not
+
+  /// Loads every input that is not loaded yet. Throws Error with the input's field as param: it
+  /// cannot be had, is broken, over a limit, of a kind that is not read, or belonged to a job that
+  /// has ended; QueueFull while other requests' contents take all the memory.
+  void load(gen::Inputs& inputs) const;
+
+  /// The same on a thread of the loader's. Throws Error(QueueFull) while too many wait for one.
+  std::future<gen::Inputs> begin(gen::Inputs inputs);
+
+ private:
+  void work(const std::stop_token& stop);
+  std::string read(const std::string& source, const std::string& field, double seconds) const;
+  std::filesystem::path allowed(const std::string& path, const std::string& field) const;
+
+  template <class Content>
+  void load(gen::Input<Content>& input, double seconds) const;
+
+  InputOptions options_;
+  std::shared_ptr<std::atomic<uint64_t>> used_;  // bytes of the contents that are alive
+
+  std::mutex mutex_;
+  std::condition_variable_any added_;
+  std::deque<std::packaged_task<gen::Inputs()>> tasks_;
+  std::vector<std::jthread> threads_;  // last: they use the rest
+};
+
+}  // namespace reel::jobs
