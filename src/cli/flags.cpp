@@ -187,9 +187,50 @@ void add_server_flags(CLI::App& app, Flags& flags) {
   app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
       ->check(number_from(0, 86400))
       ->group("Server");
+  app.add_option("--url-fetch", s.url_fetch,
+                 "which URLs of pictures and videos are fetched: off, public (addresses of the "
+                 "Internet) or all")
+      ->check(CLI::IsMember({"off", "public", "all"}))
+      ->group("Server");
+  app.add_option("--input-root", s.input_roots,
+                 "folders on this machine that requests may name files in; none: no paths")
+      ->check(CLI::ExistingDirectory)
+      ->group("Server");
   app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
       ->group("Server");
+}
+
+/// A flag that brings an input: a file, its URL, or for a video a folder of frames.
+template <class AnyInput>
+void add_input(CLI::App& app, const std::string& names, std::optional<AnyInput>& input,
+               const std::string& help) {
+  const std::string flag = names.substr(0, names.find(','));
+  app.add_option_function<std::string>(
+      names,
+      [&input, flag](const std::string& source) {
+        input = AnyInput{flag, source};
+      },
+      help);
+}
+
+void add_input_flags(CLI::App& app, gen::VideoRequest& r) {
+  add_input(app, "--image-path,--image-paths", r.inputs.image, "first frame: a file or URL");
+  add_input(app, "--last-image-path", r.inputs.last_image, "last frame: a file or URL");
+  add_input(app, "--video-path", r.inputs.video, "a file, URL or folder of frames");
+  add_input(app, "--mask-path", r.inputs.mask, "of the video: a file, URL or folder of frames");
+  app.add_option_function<std::vector<std::string>>(
+      "--reference-images",
+      [&r](const std::vector<std::string>& sources) {
+        for (const auto& source : sources) {
+          r.inputs.reference_images.push_back({"--reference-images", source});
+        }
+      },
+      "files or URLs of what shall be seen");
+  app.add_option("--conditioning-scale", r.conditioning_scale,
+                 "how much VACE's inputs count: one, or a comma list of one a layer")
+      ->delimiter(',');
+  app.add_option("--strength", r.strength, "of the change that is made to a video, 0 to 1");
 }
 
 void add_generate_flags(CLI::App& app, GenerateFlags& g) {
@@ -223,6 +264,7 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--boundary-ratio", r.boundary_ratio, "where the experts change")
       ->check(number_from(0, 1));
   app.add_option("--max-sequence-length", r.max_sequence_length, "tokens of a prompt");
+  add_input_flags(app, r);
   app.add_flag("--save-output,!--no-save-output", g.save_output, "");
   app.add_option("--dump", g.dump, "folder for tensors.safetensors: embeddings, latents, frames");
   app.add_option("--perf-dump-path", g.perf_dump_path, "JSON of the seconds of each stage and step")
@@ -316,10 +358,11 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   auto* generate = app.add_subcommand("generate", "make a video without a server")->fallthrough();
   generate->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_generate_flags(*generate, flags.generate);
-  for (const char* many : {"--prompt", "--seed"}) {
+  for (const char* many : {"--prompt", "--seed", "--reference-images", "--conditioning-scale"}) {
     generate->get_option(many)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
-  for (const char* many : {"--warmup-resolutions", "--allowed-hosts", "--cors-origin"}) {
+  for (const char* many :
+       {"--warmup-resolutions", "--allowed-hosts", "--cors-origin", "--input-root"}) {
     app.get_option(many)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
   auto* bench = app.add_subcommand("bench", "measure a server");

@@ -27,6 +27,8 @@ struct ServerFlags {
   uint64_t output_quota = 0;        // bytes; 0: none
   int64_t job_ttl = 7 * 24 * 3600;  // seconds; 0: for ever
   double drain_timeout = 30;        // seconds
+  std::string url_fetch = "public";
+  std::vector<std::string> input_roots;
 };
 
 struct GenerateFlags {

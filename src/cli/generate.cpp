@@ -16,6 +16,7 @@
 #include "reel/base/error.h"
 #include "reel/base/file_error.h"
 #include "reel/base/ids.h"
+#include "reel/jobs/input_loader.h"
 #include "reel/jobs/job_runner.h"
 #include "reel/jobs/media_writer.h"
 #include "reel/store/file_blob_store.h"
@@ -191,9 +192,17 @@ int generate(const Flags& flags) {
   options.dump = g.dump;
   const auto generator = make_generator(std::move(options));
 
+  auto asked = g.request;
+  asked.prompt = prompts[0];
+  generator->check(asked);  // before pictures are fetched
+  jobs::InputOptions inputs;
+  inputs.reach = net::Reach::Everything;
+  inputs.any_path = true;
+  jobs::InputLoader(inputs).load(asked.inputs);
+
   std::vector<jobs::JobSpec> specs;  // every fault is found before anything is loaded
   for (const auto& prompt : prompts) {
-    auto request = g.request;
+    auto request = asked;
     request.prompt = prompt;
     specs.push_back({jobs::Kind::Video,
                      generator->describe().model,

@@ -15,6 +15,7 @@
 #include "reel/base/log.h"
 #include "reel/base/metrics.h"
 #include "reel/http/server.h"
+#include "reel/jobs/input_loader.h"
 #include "reel/jobs/job_runner.h"
 #include "reel/jobs/media_writer.h"
 #include "reel/jobs/retention.h"
@@ -99,6 +100,14 @@ int run_until_told(Signals& signals, const gen::Generator& generator,
   }
 }
 
+jobs::InputOptions input_options(const ServerFlags& flags) {
+  jobs::InputOptions options;
+  if (flags.url_fetch == "off") options.reach = net::Reach::Nothing;
+  if (flags.url_fetch == "all") options.reach = net::Reach::Everything;
+  options.roots.assign(flags.input_roots.begin(), flags.input_roots.end());
+  return options;
+}
+
 }  // namespace
 
 int serve(const Flags& flags) {
@@ -128,7 +137,9 @@ int serve(const Flags& flags) {
   options.public_url = s.public_url;
   options.allowed_hosts = s.allowed_hosts;
   options.cors_origins = s.cors_origins;
-  http::Server server(options, {jobs, blobs, *generator, metrics, webhooks ? &*webhooks : nullptr},
+  jobs::InputLoader inputs(input_options(s));
+  http::Server server(options,
+                      {jobs, blobs, *generator, metrics, inputs, webhooks ? &*webhooks : nullptr},
                       std::move(keys));
   server.start();
 

@@ -35,6 +35,19 @@ json limits(const gen::Description& model) {
           {"max_request_bytes", FramingLimits{}.body}};
 }
 
+json inputs(const gen::Takes& takes) {
+  json names = {"text"};
+  const auto add = [&](gen::Take take, const char* name) {
+    if (take != gen::Take::No) names.push_back(name);
+  };
+  add(takes.image, "image");
+  add(takes.last_image, "last_image");
+  add(takes.video, "video");
+  add(takes.mask, "mask");
+  add(takes.reference_images, "reference_images");
+  return names;
+}
+
 }  // namespace
 
 json capabilities_json(const gen::Description& model, bool webhooks) {
@@ -44,7 +57,7 @@ json capabilities_json(const gen::Description& model, bool webhooks) {
           {"model", model.model},
           {"task", model.task},
           {"pipeline", model.pipeline},
-          {"inputs", {"text"}},
+          {"inputs", inputs(model.takes)},
           {"sizes", std::move(sizes)},
           {"video", {{"format", "mp4"}, {"variants", {"video", "thumbnail", "spritesheet"}}}},
           {"image", {{"formats", {"jpeg", "png", "webp"}}}},

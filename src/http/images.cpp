@@ -5,6 +5,7 @@
 #include "error_reply.h"
 #include "follow.h"
 #include "form.h"
+#include "inputs.h"
 #include "job_json.h"
 #include "reel/base/error.h"
 #include "reel/gen/request_json.h"
@@ -55,37 +56,51 @@ Events stream(const Request& request, const Api& api, const jobs::Submitted& sub
   return events;
 }
 
-Answer generate(Request& request, Api& api) {
-  api.require_open();
-  const json fields = read_fields(request);
-  auto parsed = gen::parse_image_request(fields);
-  api.note_unknown(parsed.unknown);
-  require(webhook_of(fields, api).empty(), "webhook_url: only videos have webhooks", "webhook_url");
+struct Asked {
+  json fields;
+  gen::Parsed<gen::ImageRequest> parsed;
+};
+
+/// The images that are asked for, once what they are to be made from is there.
+Answer make(const Request& request, Api& api, const Asked& asked, gen::Inputs inputs) {
+  gen::ImageRequest images = asked.parsed.request;
+  images.still.inputs = std::move(inputs);
   jobs::JobSpec spec;
   spec.kind = jobs::Kind::Image;
-  spec.model = std::move(parsed.model);
-  spec.request = api.services.generator.check(parsed.request.still);
-  spec.quality = parsed.request.still.quality.value_or(75);
-  spec.image_format = parsed.request.format;
-  spec.priority = parsed.priority;
-  spec.timeout_s = parsed.timeout_s;
-  const bool streams = parsed.request.stream;
-  const bool base64 = parsed.request.reply == gen::ImageRequest::Reply::Base64;
-  auto submitted = submit(request, api, std::move(spec), fields);
+  spec.model = asked.parsed.model;
+  spec.request = api.services.generator.check(images.still);
+  spec.quality = images.still.quality.value_or(75);
+  spec.image_format = images.format;
+  spec.priority = asked.parsed.priority;
+  spec.timeout_s = asked.parsed.timeout_s;
+  auto submitted = submit(request, api, std::move(spec), asked.fields);
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
-  if (streams) return stream(request, api, std::get<jobs::Submitted>(submitted));
+  if (images.stream) return stream(request, api, std::get<jobs::Submitted>(submitted));
+  const bool base64 = images.reply == gen::ImageRequest::Reply::Base64;
   return wait_for(api, std::get<jobs::Submitted>(submitted),
                   [&api, base64, base_url = api.base_url(request)](const jobs::Job& job) -> Ready {
                     return json_reply(images_json(job, base64, api, base_url));
                   });
 }
 
-Answer edit(const Api& api) {
-  const gen::Description& model = api.services.generator.describe();
-  return error_reply(
-      400,
-      fmt::format("image: expected none, got one: {} makes pictures from text alone", model.model),
-      "image");
+/// With `from_image`, an image is what they are made from.
+Answer generate(Request& request, Api& api, bool from_image) {
+  api.require_open();
+  const auto asked = std::make_shared<Asked>();
+  asked->fields = read_fields(request);
+  asked->parsed = gen::parse_image_request(asked->fields);
+  api.note_unknown(asked->parsed.unknown);
+  require(webhook_of(asked->fields, api).empty(), "webhook_url: only videos have webhooks",
+          "webhook_url");
+  const gen::ImageRequest& images = asked->parsed.request;
+  require(!from_image || images.still.inputs.image, "image: expected one, got none", "image");
+  api.services.generator.check(images.still);  // before anything is fetched
+  require(!images.stream || !gen::any(images.still.inputs),
+          "stream: images made from others come whole", "stream");
+  return with_inputs(request, api, images.still.inputs,
+                     [&api, asked](const Request& from, gen::Inputs inputs) {
+                       return make(from, api, *asked, std::move(inputs));
+                     });
 }
 
 Answer content(const Request& request, const Api& api) {
@@ -101,8 +116,9 @@ Answer content(const Request& request, const Api& api) {
 
 void add_image_routes(Router& router, Api& api) {
   router.add("POST", "/v1/images/generations",
-             [&api](Request& request) { return generate(request, api); });
-  router.add("POST", "/v1/images/edits", [&api](Request&) { return edit(api); });
+             [&api](Request& request) { return generate(request, api, false); });
+  router.add("POST", "/v1/images/edits",
+             [&api](Request& request) { return generate(request, api, true); });
   router.add(
       "GET", "/v1/images/{id}/content", [&api](Request& request) { return content(request, api); },
       Access::SignedUrl);

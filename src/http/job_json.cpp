@@ -12,6 +12,7 @@
 #include "error_reply.h"
 #include "reel/base/digest.h"
 #include "reel/base/error.h"
+#include "reel/gen/request_json.h"
 
 namespace reel::http {
 namespace {
@@ -89,6 +90,7 @@ json video_json(const jobs::Job& job, const Api& api, const std::string& base_ur
                 {"quality", "standard"},
                 {"priority", job.spec->priority},
                 {"timeout_s", or_null(job.spec->timeout_s)},
+                {"inputs", gen::inputs_json(request.inputs)},
                 {"remixed_from_video_id", or_null(job.spec->remixed_from)},
                 {"file_path", nullptr},
                 {"file_paths", nullptr},

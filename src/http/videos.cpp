@@ -6,6 +6,7 @@
 #include "content.h"
 #include "error_reply.h"
 #include "form.h"
+#include "inputs.h"
 #include "job_json.h"
 #include "reel/base/error.h"
 #include "reel/gen/request_json.h"
@@ -33,21 +34,30 @@ Reply video_reply(const Request& request, const Api& api, const jobs::Job& job) 
   return reply;
 }
 
-std::variant<jobs::Submitted, Reply> submit_video(const Request& request, Api& api,
-                                                  const jobs::JobSpec& defaults = {}) {
+using Go = std::function<Answer(const Request&, std::variant<jobs::Submitted, Reply>)>;
+
+/// Goes on with the job that `request` asks for, once it is submitted.
+Answer submit_video(Request& request, Api& api, Go go, const jobs::JobSpec& defaults = {}) {
   api.require_open();
-  const json fields = read_fields(request);
+  json fields = read_fields(request);
   auto parsed = gen::parse_video_request(fields);
   api.note_unknown(parsed.unknown);
   jobs::JobSpec spec = defaults;
   if (!parsed.model.empty()) spec.model = std::move(parsed.model);
   if (spec.remixed_from) parsed.request = gen::remixed(parsed.request, spec.request);
-  spec.request = api.services.generator.check(parsed.request);
   spec.quality = parsed.request.quality.value_or(spec.quality);
   spec.priority = parsed.priority;
   spec.timeout_s = parsed.timeout_s;
   spec.webhook_url = webhook_of(fields, api);
-  return submit(request, api, std::move(spec), fields);
+  api.services.generator.check(parsed.request);  // before anything is fetched
+  gen::Inputs inputs = std::exchange(parsed.request.inputs, {});
+  return with_inputs(request, api, std::move(inputs),
+                     [&api, go = std::move(go), spec, asked = std::move(parsed.request),
+                      fields = std::move(fields)](const Request& from, gen::Inputs loaded) mutable {
+                       asked.inputs = std::move(loaded);
+                       spec.request = api.services.generator.check(asked);
+                       return go(from, submit(from, api, std::move(spec), fields));
+                     });
 }
 
 Reply created(const Request& request, const Api& api,
@@ -59,16 +69,23 @@ Reply created(const Request& request, const Api& api,
   return reply;
 }
 
-Answer remix(const Request& request, Api& api) {
+Answer create(Request& request, Api& api, const jobs::JobSpec& defaults = {}) {
+  const auto go = [&api](const Request& from, std::variant<jobs::Submitted, Reply> submitted) {
+    return created(from, api, std::move(submitted));
+  };
+  return submit_video(request, api, go, defaults);
+}
+
+Answer remix(Request& request, Api& api) {
   const jobs::Job source = find_job(request, api, jobs::Kind::Video);
   jobs::JobSpec spec = *source.spec;
   spec.remixed_from = source.id;
-  return created(request, api, submit_video(request, api, spec));
+  return create(request, api, spec);
 }
 
 /// The file itself, once it is there; what else is to be known of it in headers.
-Answer create_and_wait(const Request& request, Api& api) {
-  auto submitted = submit_video(request, api);
+Answer wait_for_file(const Request& request, const Api& api,
+                     std::variant<jobs::Submitted, Reply> submitted) {
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
   const auto done = [&api, id = request.id](const jobs::Job& job) {
     Request plain;
@@ -150,11 +167,12 @@ Answer cancel(const Request& request, const Api& api) {
 }  // namespace
 
 void add_video_routes(Router& router, Api& api) {
-  router.add("POST", "/v1/videos", [&api](Request& request) -> Answer {
-    return created(request, api, submit_video(request, api));
+  router.add("POST", "/v1/videos", [&api](Request& request) { return create(request, api); });
+  router.add("POST", "/v1/videos/sync", [&api](Request& request) {
+    return submit_video(request, api, [&api](const Request& from, auto submitted) {
+      return wait_for_file(from, api, std::move(submitted));
+    });
   });
-  router.add("POST", "/v1/videos/sync",
-             [&api](Request& request) { return create_and_wait(request, api); });
   router.add("POST", "/v1/videos/{id}/remix",
              [&api](Request& request) { return remix(request, api); });
   router.add("GET", "/v1/videos", [&api](Request& request) { return list(request, api); });

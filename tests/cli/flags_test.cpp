@@ -59,6 +59,52 @@ TEST(Flags, GenerateTakesModelFlagsToo) {
   EXPECT_EQ(flags.model.component_paths.at("transformer"), "t");
 }
 
+TEST(Flags, GenerateTakesPicturesAndVideos) {
+  const auto request = parse({"generate",
+                              "--model-path",
+                              "m",
+                              "--image-path",
+                              "a.png",
+                              "--last-image-path",
+                              "b.png",
+                              "--video-path",
+                              "v",
+                              "--mask-path",
+                              "w",
+                              "--reference-images",
+                              "r",
+                              "s",
+                              "--conditioning-scale",
+                              "1,0.5",
+                              "--strength",
+                              "0.3",
+                              "--flow-shift",
+                              "5",
+                              "--boundary-ratio",
+                              "0.9",
+                              "--max-sequence-length",
+                              "226"})
+                           .generate.request;
+  EXPECT_EQ(request.inputs.image->source, "a.png");
+  EXPECT_EQ(request.inputs.image->field, "--image-path");
+  EXPECT_EQ(request.inputs.last_image->source, "b.png");
+  EXPECT_EQ(request.inputs.video->source, "v");
+  EXPECT_EQ(request.inputs.mask->source, "w");
+  ASSERT_EQ(request.inputs.reference_images.size(), 2u);
+  EXPECT_EQ(request.inputs.reference_images[1].source, "s");
+  EXPECT_EQ(request.conditioning_scale, (std::vector<double>{1, 0.5}));
+  EXPECT_EQ(request.strength, 0.3);
+}
+
+TEST(Flags, TheServerIsToldWhatItMayReach) {
+  EXPECT_EQ(parse({"--model-path", "m"}).server.url_fetch, "public");
+  const auto server = parse({"--model-path", "m", "--url-fetch", "off", "--input-root", "/tmp",
+                             "--input-root", "/"})
+                          .server;
+  EXPECT_EQ(server.url_fetch, "off");
+  EXPECT_EQ(server.input_roots, (std::vector<std::string>{"/tmp", "/"}));
+}
+
 TEST(Flags, SeedsAreNeverNegative) {
   for (const char* seed : {"-1", "-2", "1.5", "x", "18446744073709551616"}) {
     const auto why = fault({"generate", "--model-path", "m", "--prompt", "p", "--seed", seed});

@@ -20,6 +20,11 @@ def server(start):
 
 @pytest.fixture
 def client(server):
+    return sdk(server)
+
+
+def sdk(server):
+    """OpenAI's, whose replies are held to the description."""
     client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
 
     def check(response):
@@ -91,6 +96,26 @@ def test_edits_are_refused_clearly(client):
     with pytest.raises(openai.BadRequestError) as error:
         client.images.edit(image=("a.png", b"png"), prompt="a")
     assert error.value.param == "image"
+
+
+def test_a_picture_is_what_a_video_is_made_from(start):
+    server = start("--model-path", "fake:image=required")
+    client = sdk(server)
+    with pytest.raises(openai.BadRequestError) as error:
+        make(client)
+    assert error.value.param == "input_reference"
+    file = io.BytesIO()
+    Image.new("RGB", (64, 32), "red").save(file, "PNG")
+    picture = ("a.png", file.getvalue(), "image/png")
+    video = client.videos.create_and_poll(prompt="a ball", model="fake", poll_interval_ms=20,
+                                          input_reference=picture)
+    assert video.status == "completed" and video.size == "64x32"
+    assert video.inputs["image"]["width"] == 64
+    edited = client.images.edit(image=picture, prompt="a", response_format="b64_json")
+    assert Image.open(io.BytesIO(base64.b64decode(edited.data[0].b64_json))).size == (64, 32)
+    with pytest.raises(openai.BadRequestError) as error:
+        client.videos.create(prompt="a", model="fake", input_reference=("a.png", b"png", "image/png"))
+    assert error.value.param == "input_reference"
 
 
 def events_of(server, path):

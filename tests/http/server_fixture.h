@@ -39,7 +39,8 @@ class ServerTest : public testing::Test {
 
   static constexpr std::chrono::seconds kTtl{3600};  // of finished jobs; nobody looks at the clock
 
-  void start(const gen::FakeOptions& fake = {}, Options options = {}, size_t max_queued = 100) {
+  void start(const gen::FakeOptions& fake = {}, Options options = {}, size_t max_queued = 100,
+             const jobs::InputOptions& inputs = {}) {
     options.port = 0;
     folder_ = std::filesystem::temp_directory_path() / random_id("reel-http-");
     generator_ = std::make_unique<gen::FakeGenerator>(fake);
@@ -51,8 +52,9 @@ class ServerTest : public testing::Test {
           return std::make_unique<RawWriter>(part);
         },
         metrics_);
-    server_ =
-        std::make_unique<Server>(options, Services{*jobs_, *blobs_, *generator_, metrics_}, keys_);
+    inputs_ = std::make_unique<jobs::InputLoader>(inputs);
+    server_ = std::make_unique<Server>(
+        options, Services{*jobs_, *blobs_, *generator_, metrics_, *inputs_}, keys_);
     server_->start();
     if (fake.load_ms == 0 && !fake.fail_load) wait_until_ready();
   }
@@ -111,6 +113,7 @@ class ServerTest : public testing::Test {
   std::unique_ptr<store::MemoryJobStore> jobs_;
   std::unique_ptr<store::FileBlobStore> blobs_;
   std::unique_ptr<jobs::JobRunner> runner_;
+  std::unique_ptr<jobs::InputLoader> inputs_;
   std::unique_ptr<Server> server_;
 };
 

@@ -84,7 +84,7 @@ TEST_F(Service, DescribesEveryRoute) {
     }
   }
   Metrics metrics;
-  Api api({}, {*jobs_, *blobs_, *generator_, metrics});
+  Api api({}, {*jobs_, *blobs_, *generator_, metrics, *inputs_});
   Router router;
   add_all_routes(router, api);
   std::set<std::string> routed;
@@ -251,7 +251,7 @@ TEST_F(Service, ChecksNamesWhereOthersReachItIfSomeAreListed) {
   start();
   const auto refused = [&](const Options& options, const std::string& host) {
     Metrics metrics;
-    const Api api(options, {*jobs_, *blobs_, *generator_, metrics});
+    const Api api(options, {*jobs_, *blobs_, *generator_, metrics, *inputs_});
     const Cors cors({});
     Request request;
     request.method = "GET";

@@ -10,6 +10,7 @@
 #include "reel/http/api_keys.h"
 #include "reel/http/certificate.h"
 #include "reel/jobs/blob_store.h"
+#include "reel/jobs/input_loader.h"
 #include "reel/jobs/job_store.h"
 #include "reel/jobs/webhooks.h"
 
@@ -36,6 +37,7 @@ struct Services {
   jobs::BlobStore& blobs;
   const gen::Generator& generator;
   Metrics& metrics;
+  jobs::InputLoader& inputs;
   const jobs::Webhooks* webhooks = nullptr;  // none: none are sent
 };
 
