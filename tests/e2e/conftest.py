@@ -70,6 +70,7 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(timeout=60)
         self.log_file.close()
+        assert not re.search("Sanitizer:|: runtime error:", self.log), self.log
         return status
 
 
