@@ -38,7 +38,7 @@ ALLOWED = SERVER | TORCH | TOP
 # A library that only some files may include: header prefix, the paths that may.
 FENCED = [
     (r"CLI/", r"src/cli/"),
-    (r"httplib\.h", r"src/http/(stream|parser)"),
+    (r"httplib\.h", r"src/http/(stream|parser)|tests/bench/stock_server"),
     (r"spdlog/", r"src/base/"),
     (r"prometheus/", r"src/base/"),
     (r"sqlite3\.h|libpq", r"src/store/"),

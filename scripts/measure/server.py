@@ -2,17 +2,15 @@
 
 import argparse
 import concurrent.futures
-import datetime
 import json
 import random
-import shlex
 import statistics
-import sys
 import threading
 import time
 from pathlib import Path
 
 import machine
+import results
 import served
 
 ROOT = machine.ROOT
@@ -23,6 +21,7 @@ JOBS = {  # model, request
     "tiny, 64x64x9": (TINY, {"size": "64x64", "num_frames": 9, "num_inference_steps": 4}),
     "tiny, 160x96x17": (TINY, {"size": "160x96", "num_frames": 17, "num_inference_steps": 4}),
 }
+COLUMNS = ("", "mean", "median", "p99")
 STEP_MS, LONG_STEPS, SHORT_STEPS, LOAD = 20, 100, 5, 0.6  # of the queue
 
 
@@ -102,24 +101,12 @@ def main():
     a.name = a.name or ("queue" if a.what == "queue" else "server")
 
     rows = list(queue(a) if a.what == "queue" else overhead(a))
-    on, commit = machine.machine("cpu"), machine.output("git", "rev-parse", "--short=12", "HEAD")
-    load = Path("/proc/loadavg").read_text().split()[0]
-    date = datetime.date.today().isoformat()
-    command = shlex.join(["scripts/bench_server", *sys.argv[1:]])
-    table = "\n".join(f"| {r['name']}, {r['unit']} | {r['mean']:.3g} | {r['median']:.3g} | {r['p99']:.3g} |" for r in rows)
     words = f"{a.starts} starts, {a.jobs} jobs one after another"
     if a.what == "queue":
         words = (f"{a.jobs} jobs on the fake generator, one of eleven long: {LONG_STEPS} steps of {STEP_MS} ms, "
                  f"{SHORT_STEPS} the others; they come at random, {LOAD:.0%} of what it can do")
-    text = (
-        f"# {a.name}\n\n    {command}\n\n{date}, commit {commit}, {on['cpu']}, {on['cores']} cores; load afterwards {load}; "
-        f"{words}.\n\n| | mean | median | p99 |\n|---|---|---|---|\n{table}\n"
-    )
-    print(text)
-    a.out.mkdir(parents=True, exist_ok=True)
-    (a.out / f"{date}-{a.name}.md").write_text(text)
-    found = {"date": date, "command": command, "commit": commit, "machine": on, "load": load, "rows": rows}
-    (a.out / f"{date}-{a.name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    table = [[f"{r['name']}, {r['unit']}", *(f"{r[key]:.3g}" for key in COLUMNS[1:])] for r in rows]
+    results.save(a, "scripts/bench_server", words, COLUMNS, table, rows)
 
 
 main()
