@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <ctime>
@@ -61,6 +63,17 @@ class Signals {
  private:
   sigset_t set_;
 };
+
+/// How many connections there is room for, once this process may open as many files as it can be
+/// let: the rest is for what they ask for.
+size_t room_for_connections() {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  getrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur / 4 * 3;
+}
 
 http::ApiKeys read_keys(const ServerFlags& s) {
   http::ApiKeys keys;
@@ -133,6 +146,7 @@ int serve(const Flags& flags) {
   const jobs::Retention retention(jobs, blobs, s.output_quota);
   options.host = s.host;
   options.port = s.port;
+  options.max_connections = std::min(options.max_connections, room_for_connections());
   options.strict_ports = s.strict_ports;
   options.public_url = s.public_url;
   options.allowed_hosts = s.allowed_hosts;

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -22,7 +23,7 @@ TINY = ROOT / "tests/goldens/models/t2v-tiny"
 class Server:
     contract = None  # what every reply must keep to
 
-    def __init__(self, folder, *flags):
+    def __init__(self, folder, *flags, files=None):
         self.folder = folder
         self.log_path = folder / "log"
         flags = [str(flag) for flag in flags]
@@ -32,7 +33,8 @@ class Server:
         self.process = subprocess.Popen(
             [SERVE, "--port", "0", "--threads", "1", "--output-path", str(folder / "outputs"),
              *flags],
-            stderr=self.log_file, cwd=folder)
+            stderr=self.log_file, cwd=folder,
+            preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files)))
         listening = r"http\.listening host=(\S+) port=(\d+)"
         host, port = self.wait_for(lambda: re.search(listening, self.log)).groups()
         self.url = f"{'https' if tls else 'http'}://{host}:{port}"
@@ -87,10 +89,10 @@ def described(tmp_path_factory):
 @pytest.fixture
 def start(tmp_path):
     with contextlib.ExitStack() as stack:
-        def run(*flags, ready=True):
+        def run(*flags, ready=True, files=None):
             folder = tmp_path / f"serve-{time.monotonic_ns()}"
             folder.mkdir()
-            server = Server(folder, *flags)
+            server = Server(folder, *flags, files=files)
             stack.callback(server.stop)
             return server.wait_until_ready() if ready else server
         yield run

@@ -1,5 +1,6 @@
 """The binary as an operator sees it: curl, signals, flags."""
 
+import http.client
 import json
 import subprocess
 import time
@@ -223,3 +224,34 @@ def test_every_metric_is_text_that_prometheus_reads(start):
         assert status == 200
         families = {f.name: f for f in parser.text_string_to_metric_families(text + "\n")}
     assert "serve_http_requests" in families, sorted(families)
+
+
+def connections(server, count):
+    host, port = server.url.removeprefix("http://").split(":")
+    return [http.client.HTTPConnection(host, int(port), timeout=20) for _ in range(count)]
+
+
+def answered(connection):
+    connection.request("GET", "/health")
+    reply = connection.getresponse()
+    return reply.status == 200 and reply.read()
+
+
+def test_as_many_connections_as_it_can_be_let_have(start):
+    server = start("--model-path", "fake:", files=(64, 500))
+    assert all(answered(one) for one in connections(server, 300))
+
+
+def test_connections_leave_room_for_what_they_ask_for(start):
+    server = start("--model-path", "fake:", files=(120, 120))
+    video = poll(server, post(server, {"prompt": "a cat"})[0])
+    early, late = connections(server, 80), connections(server, 60)
+    assert all(answered(one) for one in early)
+    for one in late:
+        one.connect()
+    server.wait_for(lambda: "http.accept_paused" in server.log)
+    early[0].request("GET", f"/v1/videos/{video['id']}/content")
+    assert early[0].getresponse().read()[4:8] == b"ftyp"
+    for one in early:
+        one.close()
+    assert all(answered(one) for one in late)
