@@ -4,7 +4,7 @@ import functools
 import re
 
 import torch
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, UMT5Config, UMT5EncoderModel
 
 import goldenfile
@@ -105,6 +105,11 @@ def transformer(**changes):
     return WanTransformer3DModel, {**TRANSFORMER, **changes}
 
 
+def vace(last, every, **changes):
+    control = dict(vace_layers=list(range(0, last + 1, every)), vace_in_channels=96)
+    return WanVACETransformer3DModel, {**TRANSFORMER, **control, **changes}
+
+
 IMAGE = dict(in_channels=36, image_dim=1280, added_kv_proj_dim=5120)
 SMALL = dict(num_attention_heads=12, ffn_dim=8960, num_layers=30)
 FIVE = dict(num_attention_heads=24, ffn_dim=14336, num_layers=30, in_channels=48, out_channels=48)
@@ -116,6 +121,8 @@ MODELS = {
     "wan2.1-t2v-14b": (["transformer"], transformer(), 14_288_491_584),
     "wan2.1-i2v-14b": (["transformer"], transformer(**IMAGE), 16_394_878_784),
     "wan2.1-flf2v-14b": (["transformer"], transformer(**IMAGE, pos_embed_seq_len=514), 16_395_536_704),
+    "wan2.1-vace-1.3b": (["transformer"], vace(28, 2, **SMALL), 2_153_972_032),
+    "wan2.1-vace-14b": (["transformer"], vace(35, 5), 17_337_592_896),
     "wan2.2-t2v-a14b": (BOTH, transformer(), 14_288_491_584),
     "wan2.2-i2v-a14b": (BOTH, transformer(in_channels=36), 14_288_901_184),
     "wan2.2-ti2v-5b": (["transformer"], transformer(**FIVE), 4_999_787_712),
@@ -139,7 +146,7 @@ def folded(shapes):
     """`blocks.0.x` … `blocks.39.x` of one shape become `blocks.{0..39}.x`."""
     groups = {}
     for key, shape in shapes.items():
-        parts = re.match(r"(blocks|encoder\.block|vision_model\.encoder\.layers)\.(\d+)\.(.*)", key)
+        parts = re.match(r"(blocks|vace_blocks|encoder\.block|vision_model\.encoder\.layers)\.(\d+)\.(.*)", key)
         pattern = f"{parts[1]}.{{}}.{parts[3]}" if parts else key
         groups.setdefault((pattern, shape), []).append(int(parts[2]) if parts else None)
     result = {}

@@ -1,7 +1,7 @@
 """Layers and networks of the text encoder and the transformer, each with its own weights."""
 
 import torch
-from diffusers import WanTransformer3DModel
+from diffusers import WanTransformer3DModel, WanVACETransformer3DModel
 from diffusers.models.transformers.transformer_wan import (
     WanAttention,
     WanAttnProcessor,
@@ -195,8 +195,8 @@ def block():
     goldenfile.write("wan-block", tensors, source=source("diffusers.WanTransformerBlock"), config=config)
 
 
-def transformer(name, seed, latents, steps, views=None, **changes):
-    """`views`: what the image encoder gives; the text then has all its 512 places."""
+def transformer(name, seed, latents, steps, views=None, kind=WanTransformer3DModel, inputs=None, **changes):
+    """`views`: what the image encoder gives; the text then has all its 512 places. `inputs`: what `kind` takes besides."""
     config = dict(
         patch_size=[1, 2, 2],
         num_attention_heads=3,
@@ -211,27 +211,29 @@ def transformer(name, seed, latents, steps, views=None, **changes):
         rope_max_seq_len=40,
     )
     config.update(changes)
-    model = weights.randomise(WanTransformer3DModel(**config), seed, models.TRANSFORMER_GAINS)
+    model = weights.randomise(kind(**config), seed, models.TRANSFORMER_GAINS)
+    inputs = inputs or {}
     text = noise(seed + 2, latents.shape[0], 11 if views is None else 512, config["text_dim"])
     text[-1, 6:] = 0
-    run = lambda step, text=text: model(latents, step, text, views, return_dict=False)[0]
+    run = lambda step, text=text: model(latents, step, text, views, return_dict=False, **inputs)[0]
     weights.assert_each_matters(model, lambda: run(next(iter(steps.values()))))
     hidden = []
     for layer in model.blocks:
         layer.register_forward_hook(lambda _, inputs, output: hidden.append(output))
     model.blocks[0].register_forward_pre_hook(lambda _, inputs: hidden.append(inputs[0]))
     tensors = {**goldenfile.weights(model), "in.latents": latents, "in.text": text}
-    for kind, step in steps.items():
+    tensors.update({f"in.{key}": value for key, value in inputs.items()})
+    for which, step in steps.items():
         hidden.clear()
-        tensors[f"in.{kind}.timestep"] = step
-        tensors[f"out.{kind}.sample"] = run(step)
-        if kind == next(iter(steps)):
-            tensors[f"out.{kind}.patches"] = hidden[0]
+        tensors[f"in.{which}.timestep"] = step
+        tensors[f"out.{which}.sample"] = run(step)
+        if which == next(iter(steps)):
+            tensors[f"out.{which}.patches"] = hidden[0]
             for index, state in enumerate(hidden[1:]):
-                tensors[f"out.{kind}.block.{index}"] = state
+                tensors[f"out.{which}.block.{index}"] = state
     if views is not None:
         tensors.update({"in.views": views, "in.short.timestep": step, "out.short.sample": run(step, text[:, :11])})
-    goldenfile.write(name, tensors, source=source("diffusers.WanTransformer3DModel"), config=config)
+    goldenfile.write(name, tensors, source=source(f"diffusers.{kind.__name__}"), config=config)
 
 
 def image_transformer(name, seed, views, **changes):
@@ -254,6 +256,13 @@ def transformer_5b_tiny():
     transformer("wan-transformer-5b-tiny", 151, latents, {"all": tokens, "first_frame_zero": first}, **shape)
 
 
+def transformer_vace_tiny():
+    inputs = dict(control_hidden_states=noise(193, 2, 7, 3, 4, 6), control_hidden_states_scale=torch.tensor([0.8, 1.3]))
+    shape = dict(vace_layers=[0, 2], vace_in_channels=7)
+    steps = {"int": torch.tensor([923, 250])}
+    transformer("wan-transformer-vace-tiny", 191, noise(192, 2, 6, 3, 4, 6), steps, None, WanVACETransformer3DModel, inputs, **shape)
+
+
 MINTS = {
     "umt5-tiny": umt5,
     "clip-vision-tiny": clip_vision,
@@ -264,6 +273,7 @@ MINTS = {
     "wan-block": block,
     "wan-transformer-tiny": transformer_tiny,
     "wan-transformer-5b-tiny": transformer_5b_tiny,
+    "wan-transformer-vace-tiny": transformer_vace_tiny,
     "wan-transformer-i2v-tiny": lambda: image_transformer(
         "wan-transformer-i2v-tiny", 161, noise(169, 2, 7, 10), added_kv_proj_dim=36
     ),

@@ -1,9 +1,17 @@
 #include "reel/config/wan_transformer_config.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "bounds.h"
 #include "reel/config/json_reader.h"
 
 namespace reel::config {
+namespace {
+
+constexpr const char* kVace = "WanVACETransformer3DModel";
+
+}  // namespace
 
 std::vector<std::string> WanTransformerConfig::problems() const {
   std::vector<std::string> problems;
@@ -41,14 +49,28 @@ std::vector<std::string> WanTransformerConfig::problems() const {
   }
   width("rope_max_seq_len", rope_max_seq_len);
   if (pos_embed_seq_len) width("pos_embed_seq_len", *pos_embed_seq_len);
+  width("vace_in_channels", vace_in_channels);
+  if (vace_layers.empty()) return problems;
+  if (vace_layers.front() != 0 || vace_layers.back() >= num_layers ||
+      !std::is_sorted(vace_layers.begin(), vace_layers.end(), std::less_equal())) {
+    problems.push_back(
+        fmt::format("vace_layers: expected rising numbers from 0 to below {}", num_layers));
+  }
   return problems;
 }
 
 WanTransformerConfig read_wan_transformer_config(const std::filesystem::path& file) {
   const nlohmann::json object = read_json(file);
   JsonReader json(object, file.string());
-  json.expect<std::string>("_class_name", "WanTransformer3DModel");
   WanTransformerConfig c;
+  if (object.contains("_class_name") && object.at("_class_name") == kVace) {
+    json.ignore({"_class_name"});
+    c.vace_layers = json.get("vace_layers", std::vector<int64_t>{0, 5, 10, 15, 20, 25, 30, 35});
+    if (c.vace_layers.empty()) json.fail("vace_layers", "is empty");
+    c.vace_in_channels = json.get("vace_in_channels", c.vace_in_channels);
+  } else {
+    json.expect<std::string>("_class_name", "WanTransformer3DModel");
+  }
   c.patch_size = json.get("patch_size", c.patch_size);
   c.num_attention_heads = json.get("num_attention_heads", c.num_attention_heads);
   c.attention_head_dim = json.get("attention_head_dim", c.attention_head_dim);

@@ -87,8 +87,8 @@ TEST(WanTransformerConfig, DefaultsAreTheConstructors) {
 TEST(WanTransformerConfig, Refuses) {
   expect_refusals(goldens() / "models/t2v-tiny/transformer/config.json",
                   &read_wan_transformer_config,
-                  {{"_class_name", "WanVACETransformer3DModel",
-                    R"(_class_name expected "WanTransformer3DModel", got "WanVACE)"},
+                  {{"_class_name", "WanS2VTransformer3DModel",
+                    R"(_class_name expected "WanTransformer3DModel", got "WanS2V)"},
                    {"vace_layers", {0, 5}, "vace_layers is unknown"},
                    {"quantization_config", json::object(), "quantization_config is unknown"},
                    {"num_layers", 2.7, "num_layers has the wrong type: 2.7"},
@@ -111,6 +111,26 @@ TEST(WanTransformerConfig, Refuses) {
                    {"patch_size", {1, 2}, "patch_size has the wrong type"},
                    {"patch_size", {1, 2, 2.5}, "patch_size has the wrong type"},
                    {"patch_size", {0, 2, 2}, "patch_size: expected 1 to 16"}});
+}
+
+TEST(WanTransformerConfig, ReadsVace) {
+  const test::TemporaryFolder folder;
+  const auto small = read_wan_transformer_config(
+      folder.write("config.json", published("wan2.1-vace-1.3b").dump()));
+  EXPECT_EQ(small.vace_layers.size(), 15u);
+  EXPECT_EQ(small.vace_layers.back(), 28);
+  const auto plain = read_wan_transformer_config(
+      folder.write("config.json", R"({"_class_name": "WanVACETransformer3DModel"})"));
+  EXPECT_EQ(plain.vace_layers, (std::vector<int64_t>{0, 5, 10, 15, 20, 25, 30, 35}));
+  EXPECT_EQ(plain.vace_in_channels, 96);
+  expect_refusals(
+      goldens() / "models/vace-tiny/transformer/config.json", &read_wan_transformer_config,
+      {{"vace_layers", json::array(), "vace_layers is empty"},
+       {"vace_layers", {1, 2}, "vace_layers: expected rising numbers from 0 to below 3"},
+       {"vace_layers", {0, 3}, "vace_layers: expected rising"},
+       {"vace_layers", {0, 0}, "vace_layers: expected rising"},
+       {"vace_layers", 0, "vace_layers has the wrong type"},
+       {"vace_in_channels", 0, "vace_in_channels: expected 1"}});
 }
 
 TEST(WanVaeConfig, ReadsThePublishedModels) {

@@ -30,6 +30,8 @@ inline config::WanTransformerConfig wan_config(const Golden& golden) {
   c.image_dim = optional("image_dim");
   c.added_kv_proj_dim = optional("added_kv_proj_dim");
   c.pos_embed_seq_len = optional("pos_embed_seq_len");
+  c.vace_layers = json.value("vace_layers", c.vace_layers);
+  c.vace_in_channels = json.value("vace_in_channels", c.vace_in_channels);
   c.rope_max_seq_len = json.value("rope_max_seq_len", c.rope_max_seq_len);
   return c;
 }

@@ -45,9 +45,12 @@ struct GoldenTransformer {
     const StepTime time = time_of(golden["in." + which + ".timestep"]);
     const PromptContext prompt = model.prompt(text, views, stay);
     const auto rope = model.rope(grid);
-    const Conditions conditions{time, rope, prompt};
+    Conditions conditions{time, rope, prompt};
     auto x = model.begin(latents);
     patches = x;
+    if (model.vace) {
+      conditions.hints_BSD = model.hints(x, control, scales, conditions, {.sequence = solo}, stay);
+    }
     layers.clear();
     for (int64_t i = 0; i < model.config.num_layers; ++i) {
       x = model.blocks(i, i + 1, x, conditions, {.sequence = solo}, stay);
@@ -67,6 +70,8 @@ struct GoldenTransformer {
   residency::ResidentBlocks stay;
   at::Tensor text = golden["in.text"];
   at::Tensor views = golden.file.tensors().contains("in.views") ? golden["in.views"] : at::Tensor();
+  at::Tensor control;  // VACE's
+  std::vector<double> scales;
   at::Tensor patches;              // of the last run
   std::vector<at::Tensor> layers;  // what each block returned
 };
@@ -236,6 +241,63 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ImageTransformer,
                            const std::string name = info.param;
                            return name.substr(16, name.size() - 21);
                          });
+
+struct VaceTransformer : testing::Test {
+  VaceTransformer() {
+    tiny.control = tiny.golden["in.control_hidden_states"];
+    for (const float scale : {0.8f, 1.3f}) tiny.scales.push_back(scale);
+  }
+
+  GoldenTransformer tiny{"wan-transformer-vace-tiny"};
+};
+
+TEST_F(VaceTransformer, EqualsDiffusers) {
+  EXPECT_LT(tiny.distance("int"), test::bound(2e-6));
+  tiny.params.pack();
+  EXPECT_LT(tiny.distance("int"), test::bound(2e-6));
+}
+
+TEST_F(VaceTransformer, NeedsItsControlItsScalesAndEachParameter) {
+  std::swap(tiny.scales[0], tiny.scales[1]);
+  EXPECT_GT(tiny.distance("int"), 1e-3);
+  std::swap(tiny.scales[0], tiny.scales[1]);
+  tiny.control = tiny.control.flip(1);
+  EXPECT_GT(tiny.distance("int"), 1e-3);
+  tiny.control = tiny.control.flip(1);
+  for (weights::Param& param : tiny.params.params()) {
+    if (!param.name.starts_with("vace")) continue;
+    const at::Tensor kept = param.tensor.clone();
+    param.tensor.fill_(param.name.find("norm") == param.name.npos ? 0 : 1);
+    EXPECT_GT(tiny.distance("int"), 1e-4) << param.name;
+    param.tensor.copy_(kept);
+  }
+  EXPECT_LT(tiny.distance("int"), test::bound(2e-6));
+}
+
+TEST_F(VaceTransformer, RefusesAControlThatDoesNotFit) {
+  tiny.control = tiny.control.narrow(2, 0, 2);
+  EXPECT_THROW(tiny.run("int"), Error);
+  tiny.control = tiny.golden["in.control_hidden_states"];
+  tiny.scales.pop_back();
+  EXPECT_THROW(tiny.run("int"), Error);
+}
+
+TEST_F(VaceTransformer, AsksForVacesBlocksBeforeTheStacks) {
+  NotedBlocks noted;
+  const auto latents = tiny.golden["in.latents"];
+  const auto time = tiny.time_of(tiny.golden["in.int.timestep"]);
+  const auto prompt = tiny.model.prompt(tiny.text, {}, noted);
+  const auto rope = tiny.model.rope(tiny.model.grid_of(latents));
+  const std::vector<std::pair<int, int>> once = {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 0}};
+  EXPECT_EQ(noted.asked, once);
+  noted.asked.clear();
+  const auto x = tiny.model.begin(latents);
+  tiny.model.hints(x, tiny.control, tiny.scales, {time, rope, prompt}, {.sequence = tiny.solo},
+                   noted);
+  tiny.model.blocks(0, 3, x, {time, rope, prompt}, {.sequence = tiny.solo}, noted);
+  const std::vector<std::pair<int, int>> expected = {{3, 4}, {4, 0}, {0, 1}, {1, 2}, {2, 3}};
+  EXPECT_EQ(noted.asked, expected);
+}
 
 TEST(WanTransformer, RefusesAPictureThatItCannotSee) {
   GoldenTransformer tiny("wan-transformer-tiny");

@@ -9,8 +9,8 @@
 
 namespace reel::config {
 
-/// `transformer/config.json` of a Wan model: Diffusers' `WanTransformer3DModel`, with its names
-/// and defaults.
+/// `transformer/config.json` of a Wan model: Diffusers' `WanTransformer3DModel` or
+/// `WanVACETransformer3DModel`, with their names and defaults.
 struct WanTransformerConfig {
   std::array<int64_t, 3> patch_size{1, 2, 2};  // frames, rows, columns of the latents
   int64_t num_attention_heads = 40;
@@ -28,6 +28,8 @@ struct WanTransformerConfig {
   std::optional<int64_t> added_kv_proj_dim;
   int64_t rope_max_seq_len = 1024;
   std::optional<int64_t> pos_embed_seq_len;
+  std::vector<int64_t> vace_layers;  // that VACE's blocks add to, rising from 0; empty: no VACE
+  int64_t vace_in_channels = 96;
 
   /// The width of the model.
   int64_t dim() const { return num_attention_heads * attention_head_dim; }

@@ -7,6 +7,8 @@
 
 #include "reel/config/wan_transformer_config.h"
 #include "reel/models/wan_block.h"
+#include "reel/models/wan_vace.h"
+#include "reel/nn/patch_embedding.h"
 #include "reel/residency/blocks.h"
 
 // Shapes: B batch, S video tokens, T text tokens, D width, C latent channels, F, Y, X latent
@@ -27,7 +29,7 @@ struct TimeTable {
 
 /// What one prompt, and the picture with it, comes to in one transformer: what each block reads.
 struct PromptContext {
-  std::vector<ContextKeys> layers;
+  std::vector<ContextKeys> layers, vace;
 };
 
 /// CLIP's view of one or two pictures -> tokens beside the text's. I tokens a picture.
@@ -48,13 +50,15 @@ struct Conditions {
   const StepTime& time;
   const nn::Rope& rope;
   const PromptContext& prompt;
+  std::vector<at::Tensor> hints_BSD{};  // VACE's, one for each of its layers; empty: none
 };
 
-/// The video transformer of Wan 2.1 and 2.2 (T2V and I2V; A14B is two of them; 5B with a row of
-/// time for each distinct timestep). WanTransformer3DModel of Diffusers 0.40 in names and numerics.
+/// The video transformer of Wan 2.1 and 2.2 (T2V, I2V and VACE; A14B is two of them; 5B with a row
+/// of time for each distinct timestep). WanTransformer3DModel of Diffusers 0.40 in names and
+/// numerics.
 ///
-/// A forward is begin, blocks, finish. What a request's steps share is computed once, by rope,
-/// times and prompt, and kept by the caller. Nothing waits for the device.
+/// A forward is begin, with VACE hints, blocks, finish. What a request's steps share is computed
+/// once, by rope, times and prompt, and kept by the caller. Nothing waits for the device.
 struct WanTransformer {
   WanTransformer(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
 
@@ -76,6 +80,13 @@ struct WanTransformer {
   /// Latents [B, C, F, Y, X] -> x_BSD, compute dtype.
   at::Tensor begin(const at::Tensor& latents_BCFYX) const;
 
+  /// What VACE's blocks, given x_BSD from begin() and a control [B, vace_in_channels, F, Y, X] of
+  /// as many patches, add after the stack's: `scales[k]` times what the k-th says. Of `conditions`
+  /// no hints are read.
+  std::vector<at::Tensor> hints(const at::Tensor& x_BSD, const at::Tensor& control_BCFYX,
+                                const std::vector<double>& scales, const Conditions& conditions,
+                                BlockContext context, residency::Blocks& weights) const;
+
   /// Blocks first … last − 1 of the stack; `context.layer` is set here.
   at::Tensor blocks(int64_t first, int64_t last, at::Tensor x_BSD, const Conditions& conditions,
                     BlockContext context, residency::Blocks& weights) const;
@@ -84,17 +95,22 @@ struct WanTransformer {
   at::Tensor finish(const at::Tensor& x_BSD, const StepTime& time, const nn::Grid& grid) const;
 
   const config::WanTransformerConfig config;
-  const weights::Param &patch_weight, &patch_bias;
+  nn::PatchEmbedding patch_embedding;
   nn::Linear time_in, time_out, time_proj;  // the first two in fp32
   nn::Linear text_in, text_out;
   std::optional<ImageEmbedder> image_embedder;
   std::deque<WanBlock> layers;
+  std::optional<WanVace> vace;
   const weights::Param& scale_shift_table;  // [1, 2, D]
   nn::Linear proj_out;
 
  private:
-  /// The block wanted after block `i`: after the last, the first of the next step.
-  int after(int i) const { return (i + 1) % static_cast<int>(layers.size()); }
+  /// The stack's blocks, then VACE's.
+  int block_count() const { return static_cast<int>(layers.size() + config.vace_layers.size()); }
+
+  /// The block wanted after block `i`: after the last, the first of the next step, which is VACE's
+  /// where there is one.
+  int after(int i) const;
 };
 
 }  // namespace reel::models

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "reel/base/error.h"
@@ -59,10 +60,7 @@ at::Tensor ImageEmbedder::operator()(const at::Tensor& views_NIC) const {
 WanTransformer::WanTransformer(const weights::ParamScope& scope,
                                const config::WanTransformerConfig& c)
     : config(c),
-      patch_weight((scope / "patch_embedding")
-                       .declare("weight", {c.dim(), c.in_channels, c.patch_size[0], c.patch_size[1],
-                                           c.patch_size[2]})),
-      patch_bias((scope / "patch_embedding").declare("bias", {c.dim()})),
+      patch_embedding(scope / "patch_embedding", c.in_channels, c.dim(), c.patch_size),
       time_in(scope / "condition_embedder" / "time_embedder" / "linear_1", c.freq_dim, c.dim(),
               /*with_bias=*/true, weights::Keep::Fp32),
       time_out(scope / "condition_embedder" / "time_embedder" / "linear_2", c.dim(), c.dim(),
@@ -75,6 +73,7 @@ WanTransformer::WanTransformer(const weights::ParamScope& scope,
       proj_out(scope / "proj_out", c.dim(), c.out_channels * patch_volume(c)) {
   if (c.image_dim) image_embedder.emplace(scope / "condition_embedder" / "image_embedder", c);
   for (int64_t i = 0; i < c.num_layers; ++i) layers.emplace_back(scope / "blocks" / i, c);
+  if (!c.vace_layers.empty()) vace.emplace(scope, c);
 }
 
 nn::Grid WanTransformer::grid_of(const at::Tensor& latents_BCFYX) const {
@@ -92,12 +91,12 @@ nn::Grid WanTransformer::grid_of(const at::Tensor& latents_BCFYX) const {
 }
 
 nn::Rope WanTransformer::rope(const nn::Grid& grid) const {
-  return nn::rope_of(grid, config.attention_head_dim, patch_weight.tensor.device());
+  return nn::rope_of(grid, config.attention_head_dim, patch_embedding.weight.tensor.device());
 }
 
 TimeTable WanTransformer::times(const at::Tensor& timesteps_N) const {
   const auto hidden = at::silu(time_in(sinusoid(timesteps_N, config.freq_dim)));
-  const auto temb_ND = time_out(hidden).to(patch_weight.tensor.scalar_type());
+  const auto temb_ND = time_out(hidden).to(patch_embedding.weight.tensor.scalar_type());
   return {temb_ND, time_proj(at::silu(temb_ND)).unflatten(1, {6, config.dim()})};
 }
 
@@ -106,29 +105,56 @@ PromptContext WanTransformer::prompt(const at::Tensor& text_BTC, const at::Tenso
   require(views_NIC.defined() == image_embedder.has_value(),
           fmt::format("image: expected {} with this model", image_embedder ? "one" : "none"),
           "image");
-  const auto dtype = patch_weight.tensor.scalar_type();
+  const auto dtype = patch_embedding.weight.tensor.scalar_type();
   auto context_BTD = text_out(text_in(text_BTC.to(dtype)));
   if (image_embedder) {
     context_BTD = at::cat({(*image_embedder)(views_NIC.to(dtype)), context_BTD}, 1);
   }
   PromptContext context;
-  for (int i = 0; i < config.num_layers; ++i) {
-    const auto lease = weights.acquire(i, after(i));
-    context.layers.push_back(layers[static_cast<size_t>(i)].attn2.keys_of(context_BTD));
+  for (int i = 0; i < block_count(); ++i) {
+    const auto lease = weights.acquire(i, (i + 1) % block_count());
+    const auto at = static_cast<size_t>(i);
+    if (at < layers.size()) {
+      context.layers.push_back(layers[at].attn2.keys_of(context_BTD));
+    } else {
+      context.vace.push_back(vace->blocks[at - layers.size()].block.attn2.keys_of(context_BTD));
+    }
   }
   return context;
 }
 
 at::Tensor WanTransformer::begin(const at::Tensor& latents_BCFYX) const {
-  const auto [frames, rows, columns] = grid_of(latents_BCFYX);
-  const auto [pf, py, px] = config.patch_size;
-  const int64_t B = latents_BCFYX.size(0), C = latents_BCFYX.size(1);
-  // A convolution whose stride is its kernel is a linear layer over patches.
-  const auto patches_BSP = latents_BCFYX.to(patch_weight.tensor.scalar_type())
-                               .reshape({B, C, frames, pf, rows, py, columns, px})
-                               .permute({0, 2, 4, 6, 1, 3, 5, 7})
-                               .reshape({B, frames * rows * columns, C * pf * py * px});
-  return at::linear(patches_BSP, patch_weight.tensor.flatten(1), patch_bias.tensor);
+  grid_of(latents_BCFYX);
+  return patch_embedding(latents_BCFYX);
+}
+
+int WanTransformer::after(int i) const {
+  const int stack = static_cast<int>(layers.size());
+  if (i + 1 == block_count()) return 0;
+  return i + 1 < stack || i >= stack ? i + 1 : stack;
+}
+
+std::vector<at::Tensor> WanTransformer::hints(const at::Tensor& x_BSD,
+                                              const at::Tensor& control_BCFYX,
+                                              const std::vector<double>& scales,
+                                              const Conditions& conditions, BlockContext context,
+                                              residency::Blocks& weights) const {
+  require(vace && scales.size() == vace->blocks.size() &&
+              control_BCFYX.size(1) == config.vace_in_channels &&
+              grid_of(control_BCFYX).tokens() == x_BSD.size(1),
+          "control: it does not fit the model or the latents");
+  auto c_BSD = vace->patch_embedding(control_BCFYX);
+  std::vector<at::Tensor> hints;
+  for (size_t k = 0; k < scales.size(); ++k) {
+    context.layer = static_cast<int>(layers.size() + k);
+    const auto lease = weights.acquire(context.layer, after(context.layer));
+    const auto& [proj_in, block, proj_out] = vace->blocks[k];
+    if (proj_in) c_BSD = (*proj_in)(c_BSD) + x_BSD;
+    c_BSD = block(c_BSD, conditions.time, conditions.rope, conditions.prompt.vace[k], context);
+    // The scale rounded to the compute dtype, as Diffusers has it.
+    hints.push_back(proj_out(c_BSD) * at::scalar_tensor(scales[k], at::dtype(c_BSD.scalar_type())));
+  }
+  return hints;
 }
 
 at::Tensor WanTransformer::blocks(int64_t first, int64_t last, at::Tensor x_BSD,
@@ -140,6 +166,11 @@ at::Tensor WanTransformer::blocks(int64_t first, int64_t last, at::Tensor x_BSD,
     const auto at = static_cast<size_t>(i);
     x_BSD =
         layers[at](x_BSD, conditions.time, conditions.rope, conditions.prompt.layers[at], context);
+    const auto hinted = std::find(config.vace_layers.begin(), config.vace_layers.end(), i);
+    if (hinted != config.vace_layers.end() && !conditions.hints_BSD.empty()) {
+      x_BSD =
+          x_BSD + conditions.hints_BSD[static_cast<size_t>(hinted - config.vace_layers.begin())];
+    }
   }
   return x_BSD;
 }
