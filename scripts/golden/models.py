@@ -10,6 +10,8 @@ from diffusers import (
     WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
 )
 from transformers import (
     CLIPImageProcessor,
@@ -56,7 +58,7 @@ def text_encoder(seed, vocabulary, **config):
     return weights.randomise(model, seed, TEXT_GAINS)
 
 
-def transformer(seed, **config):
+def transformer(seed, kind=WanTransformer3DModel, **config):
     settings = dict(
         num_attention_heads=3,
         attention_head_dim=12,
@@ -68,7 +70,7 @@ def transformer(seed, **config):
         eps=1e-5,
         rope_max_seq_len=40,
     )
-    model = WanTransformer3DModel(**{**settings, **config})
+    model = kind(**{**settings, **config})
     return weights.randomise(model, seed, TRANSFORMER_GAINS)
 
 
@@ -195,7 +197,22 @@ def image_tiny(name, seed, images=True, **changes):
     save(name, proto, *parts, kind=WanImageToVideoPipeline, **settings)
 
 
+def vace_tiny():
+    proto = tokenizer.without_charsmap(tokenizer.train())
+    shape = dict(text_dim=16, attention_head_dim=8, vace_layers=[0, 2], vace_in_channels=96)
+    save(
+        "vace-tiny",
+        proto,
+        text_encoder(76, len(proto.pieces), d_model=16, d_ff=20),
+        vae(77, 16, base_dim=3, dim_mult=[1, 2, 2, 2], num_res_blocks=1, temperal_downsample=[True, False, True]),
+        unipc(3.0),
+        transformer(70, WanVACETransformer3DModel, **shape),
+        kind=WanVACEPipeline,
+    )
+
+
 FOLDERS = {
+    "vace-tiny": vace_tiny,
     "i2v-tiny": lambda: image_tiny("i2v-tiny", 40),
     "flf2v-tiny": lambda: image_tiny("flf2v-tiny", 50, pos_embed_seq_len=34),
     "i2v-a14b-tiny": lambda: image_tiny("i2v-a14b-tiny", 60, images=False),

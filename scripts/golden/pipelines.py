@@ -1,15 +1,19 @@
 """Whole runs of diffusers.WanPipeline on the tiny models."""
 
 import functools
+import inspect
 
 import numpy as np
 import torch
 from diffusers import (
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
+    UniPCMultistepScheduler,
     WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVideoToVideoPipeline,
 )
 from PIL import Image
 from transformers import UMT5EncoderModel
@@ -49,20 +53,25 @@ def load(model, kind=WanPipeline, dtype=torch.float32):
     return pipe
 
 
-def record(pipe, request, **images):
+def record(pipe, request, **inputs):
     """The pipeline as it is, watched: its tokenizer, the embeddings it feeds, every latent, the frames."""
     seen = {}
-    prepare = pipe.prepare_latents
 
-    def prepare_latents(*arguments):
-        prepared = prepare(*arguments)
-        if images:
-            seen["latents.initial"], seen["condition"] = (tensor.clone() for tensor in prepared[:2])
-        else:
-            seen["latents.initial"] = prepared.clone()
-        return prepared
+    def watch(name, *keys):
+        method = getattr(pipe, name)
 
-    if images and pipe.image_encoder is not None:
+        def watched(*arguments):
+            made = method(*arguments)
+            seen.update(zip(keys, [tensor.clone() for tensor in (made if isinstance(made, tuple) else (made,))]))
+            return made
+
+        setattr(pipe, name, watched)
+
+    watch("prepare_latents", "latents.initial", "condition")
+    if isinstance(pipe, WanVACEPipeline):
+        watch("prepare_video_latents", "video_latents")
+        watch("prepare_masks", "masks")
+    if getattr(pipe, "image_encoder", None) is not None:
         encode_image = pipe.encode_image
 
         def seen_image(*arguments):
@@ -78,15 +87,15 @@ def record(pipe, request, **images):
                 seen[name] = values[name][0].float()
         return {}
 
-    pipe.prepare_latents = prepare_latents
     if request["flow_shift"] is not None:
         key = "shift" if "shift" in pipe.scheduler.config else "flow_shift"
         pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **{key: request["flow_shift"]})
     names = ("prompt", "negative_prompt", "width", "height", "num_frames", "num_inference_steps", "guidance_scale")
-    names += ("guidance_scale_2", "max_sequence_length")
+    names += ("guidance_scale_2", "max_sequence_length", "conditioning_scale", "strength")
+    taken = inspect.signature(pipe.__call__).parameters
     frames = pipe(
-        **images,
-        **{name: request[name] for name in names},
+        **inputs,
+        **{name: request[name] for name in names if name in request and name in taken},
         generator=torch.Generator("cpu").manual_seed(request["seed"]),
         callback_on_step_end=after_step,
         callback_on_step_end_tensor_inputs=["latents", "prompt_embeds", "negative_prompt_embeds"],
@@ -95,8 +104,11 @@ def record(pipe, request, **images):
     for name in ("prompt_embeds", "negative_prompt_embeds"):
         if name in seen:
             tensors[name] = seen.pop(name)
+    if "masks" in seen:
+        seen["condition"] = torch.cat([seen.pop("video_latents"), seen.pop("masks")], dim=1)
     tensors.update(seen)
-    tensors["latents.final"] = seen[f"latents.step.{request['num_inference_steps'] - 1}"].clone()
+    last = sum(name.startswith("latents.step.") for name in seen) - 1
+    tensors["latents.final"] = seen[f"latents.step.{last}"].clone()
     tensors["frames"] = torch.from_numpy(frames)
     return tensors
 
@@ -139,8 +151,29 @@ def image_run(name, model, request, image, last_image=None, folder=False):
     images = {"image": image} if last_image is None else {"image": image, "last_image": last_image}
     tensors = record(pipe, request, **images)
     check_frames(tensors["frames"])
-    tensors.update({f"in.{key}": torch.from_numpy(np.array(value)) for key, value in images.items()})
+    tensors.update({f"in.{key}": pixels(value) for key, value in images.items()})
     write(name, model, pipe, request, tensors, "diffusers.WanImageToVideoPipeline")
+
+
+def pixels(value):
+    return torch.from_numpy(np.stack([np.array(frame) for frame in value]) if isinstance(value, list) else np.array(value))
+
+
+def video_run(name, model, kind, request, folder=False, references=(), **inputs):
+    if folder:
+        models.FOLDERS[model]()
+    pipe = load(model, kind)
+    tensors = record(pipe, request, **inputs, **({"reference_images": references} if references else {}))
+    check_frames(tensors["frames"])
+    tensors.update({f"in.{key}": pixels(value) for key, value in inputs.items()})
+    tensors.update({f"in.reference_images.{index}": pixels(value) for index, value in enumerate(references)})
+    write(name, model, pipe, request, tensors, f"diffusers.{kind.__name__}")
+
+
+def clip(seed, width, height, frames):
+    """Blots of colour that drift."""
+    tall = picture(seed, width, height + 3 * frames)
+    return [tall.crop((0, 3 * index, width, 3 * index + height)) for index in range(frames)]
 
 
 def run(name, model, request, change=None, checked=False, bf16=False):
@@ -178,6 +211,10 @@ def euler(pipe):
     pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
 
 
+def order3(pipe):
+    pipe.scheduler = UniPCMultistepScheduler.from_config(pipe.scheduler.config, solver_order=3)
+
+
 A14B = {**T2V, "width": 48, "height": 80, "num_frames": 5, "num_inference_steps": 5, "guidance_scale": 4.0}
 A14B.update(guidance_scale_2=3.0, seed=77, max_sequence_length=77)
 TI2V = {**T2V, "width": 96, "height": 32, "num_frames": 5, "num_inference_steps": 4, "seed": 4_294_967_299}
@@ -188,7 +225,28 @@ ONE_FRAME = {**SHORT, "width": 112, "height": 48, "num_frames": 1, "negative_pro
 
 I2V = {**SHORT, "num_frames": 9, "max_sequence_length": 512, "seed": 11}
 
+VIDEO = {**SHORT, "num_frames": 9, "num_inference_steps": 5, "strength": 0.7, "seed": 23}
+VACE = {**SHORT, "num_frames": 9, "seed": 21, "conditioning_scale": [0.7, 1.3]}
+
 MINTS = {
+    # The mask's colours lie about its threshold; the video's aspect is the request's, as Diffusers needs it.
+    "vace-tiny": lambda: video_run(
+        "vace-tiny",
+        "vace-tiny",
+        WanVACEPipeline,
+        VACE,
+        folder=True,
+        references=[picture(31, 71, 40), picture(32, 33, 90)],
+        video=clip(33, 72, 48, 9),
+        mask=clip(34, 60, 44, 9),
+    ),
+    "vace-tiny.reference": lambda: video_run(
+        "vace-tiny.reference",
+        "vace-tiny",
+        WanVACEPipeline,
+        {**VACE, "num_frames": 5, "guidance_scale": 1.0, "conditioning_scale": 0.9, "seed": 22},
+        references=[picture(35, 20, 20)],
+    ),
     "i2v-tiny": lambda: image_run("i2v-tiny", "i2v-tiny", I2V, picture(1, 71, 40), folder=True),
     "i2v-tiny.short": lambda: image_run(
         "i2v-tiny.short", "i2v-tiny", {**I2V, "max_sequence_length": 40, "width": 32}, picture(2, 33, 90)
@@ -207,6 +265,10 @@ MINTS = {
     "a14b-tiny": functools.partial(run, "a14b-tiny", "a14b-tiny", A14B, checked=True),
     "ti2v-5b-tiny": functools.partial(run, "ti2v-5b-tiny", "ti2v-5b-tiny", TI2V, checked=True),
     "t2v-tiny.euler": functools.partial(run, "t2v-tiny.euler", "t2v-tiny", EULER, euler),
+    "t2v-tiny.order3": functools.partial(run, "t2v-tiny.order3", "t2v-tiny", {**SHORT, "num_inference_steps": 6}, order3),
+    "t2v-tiny.video": lambda: video_run(
+        "t2v-tiny.video", "t2v-tiny", WanVideoToVideoPipeline, VIDEO, video=clip(36, 61, 44, 9)
+    ),
     "t2v-tiny.noguidance": functools.partial(run, "t2v-tiny.noguidance", "t2v-tiny", NO_GUIDANCE),
     "t2v-tiny.oneframe": functools.partial(run, "t2v-tiny.oneframe", "t2v-tiny", ONE_FRAME),
 }

@@ -19,6 +19,13 @@ struct Part {
 
 constexpr const char* kTextToVideo = "WanPipeline";
 constexpr const char* kImageToVideo = "WanImageToVideoPipeline";
+constexpr const char* kVideoToVideo = "WanVideoToVideoPipeline";
+constexpr const char* kVace = "WanVACEPipeline";
+const std::vector<std::string> kServed{kTextToVideo, kImageToVideo, kVideoToVideo, kVace};
+
+bool is_served(const std::string& class_name) {
+  return std::find(kServed.begin(), kServed.end(), class_name) != kServed.end();
+}
 
 const std::vector<std::string> kWeights{"diffusion_pytorch_model.safetensors",
                                         "diffusion_pytorch_model.safetensors.index.json"};
@@ -26,9 +33,11 @@ const std::vector<std::string> kWeights{"diffusion_pytorch_model.safetensors",
 /// What a pipeline is made of.
 std::vector<Part> parts_of(const std::string& class_name) {
   const std::vector<std::vector<std::string>> network{{"config.json"}, kWeights};
+  const std::vector<std::string> transformer{class_name == kVace ? "WanVACETransformer3DModel"
+                                                                 : "WanTransformer3DModel"};
   std::vector<Part> parts{
-      {"transformer", true, {"WanTransformer3DModel"}, network},
-      {"transformer_2", false, {"WanTransformer3DModel"}, network},
+      {"transformer", true, transformer, network},
+      {"transformer_2", false, transformer, network},
       {"vae", true, {"AutoencoderKLWan"}, network},
       {"text_encoder",
        true,
@@ -108,10 +117,10 @@ void look_for_files(const Part& part, const fs::path& folder, std::vector<std::s
 }  // namespace
 
 std::vector<std::string> ModelIndex::problems() const {
-  if (class_name != kTextToVideo && class_name != kImageToVideo) {
-    return {fmt::format("{} is {}; served: {} and {}", class_name.substr(0, 80),
+  if (!is_served(class_name)) {
+    return {fmt::format("{} is {}; served: {}", class_name.substr(0, 80),
                         class_name.starts_with("Wan") ? "not served yet" : "no Wan model",
-                        kTextToVideo, kImageToVideo)};
+                        fmt::join(kServed, ", "))};
   }
   std::vector<std::string> problems;
   auto others = components;
@@ -149,9 +158,7 @@ ModelIndex read_model_index(const fs::path& file) {
   ModelIndex index;
   index.class_name = json.need<std::string>("_class_name");
   // Another pipeline has settings of its own: say that it is another before they are questioned.
-  if (index.class_name != kTextToVideo && index.class_name != kImageToVideo) {
-    json.check(index.problems());
-  }
+  if (!is_served(index.class_name)) json.check(index.problems());
   index.boundary_ratio = json.find<double>("boundary_ratio");
   index.expand_timesteps = json.get("expand_timesteps", false);
   for (const auto& [key, value] : object.items()) {

@@ -31,14 +31,23 @@ std::string first_of(std::initializer_list<std::string> names) {
   return {};
 }
 
-/// As Diffusers' pipelines take pictures.
+/// As Diffusers' pipelines take pictures and videos.
 gen::Takes takes_of(const config::ModelIndex& index,
                     const config::WanTransformerConfig& transformer) {
   using gen::Take;
   gen::Takes takes;
+  if (!transformer.vace_layers.empty()) {
+    takes.video = takes.mask = takes.reference_images = Take::Optional;
+    takes.conditioning_layers = static_cast<int>(transformer.vace_layers.size());
+    return takes;
+  }
   if (!index.sees_image_channels()) {
     const bool required = index.class_name == "WanImageToVideoPipeline";
     takes.image = required ? Take::Required : index.expand_timesteps ? Take::Optional : Take::No;
+    if (takes.image == Take::No && !index.has("transformer_2")) {
+      takes.video = index.class_name == "WanVideoToVideoPipeline" ? Take::Required : Take::Optional;
+      takes.strength = 0.8;
+    }
     return takes;
   }
   takes.image = Take::Required;
@@ -49,6 +58,8 @@ gen::Takes takes_of(const config::ModelIndex& index,
 }
 
 const char* task_of(const gen::Takes& takes) {
+  if (takes.conditioning_layers > 0) return "VACE";
+  if (takes.video == gen::Take::Required) return "V2V";
   if (takes.last_image == gen::Take::Required) return "FLF2V";
   if (takes.image == gen::Take::Required) return "I2V";
   return takes.image == gen::Take::Optional ? "TI2V" : "T2V";

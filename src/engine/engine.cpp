@@ -75,6 +75,15 @@ std::optional<gen::ImageInput> grey_picture(gen::Take take, int side) {
   return input;
 }
 
+std::optional<gen::VideoInput> grey_video(gen::Take take, int side, int frames) {
+  if (take != gen::Take::Required) return std::nullopt;
+  gen::VideoInput input{.field = "warm-up", .width = side, .height = side, .frames = frames};
+  gen::Frames video{frames, side, side, {}};
+  video.rgb.resize(static_cast<size_t>(frames) * video.frame_bytes(), 128);
+  input.content = std::make_shared<gen::Frames>(std::move(video));
+  return input;
+}
+
 /// The videos of the warm-up. Throws Error(InvalidArgument) for a size that the model cannot do.
 std::vector<gen::ResolvedRequest> warm_up_requests(const Options& options,
                                                    const gen::Description& model) try {
@@ -92,6 +101,8 @@ std::vector<gen::ResolvedRequest> warm_up_requests(const Options& options,
     request.seeds = {0};
     request.inputs.image = grey_picture(model.takes.image, side);
     request.inputs.last_image = grey_picture(model.takes.last_image, side);
+    request.inputs.video = grey_video(model.takes.video, side, *request.num_frames);
+    if (request.inputs.video) request.strength = 1;  // no step is left out
     resolved.push_back(gen::resolve(request, model));
   }
   return resolved;

@@ -97,12 +97,21 @@ std::string nearest_sizes(const Size& size, const Description& model) {
   return fmt::format("{} and {}", text_of(near[0]), text_of(near[1]));
 }
 
+/// Of the picture or video that a request begins with.
+std::optional<Size> size_of_input(const Inputs& inputs) {
+  const auto& [image, video] = std::tie(inputs.image, inputs.video);
+  if (image && image->content) return Size{image->width, image->height};
+  if (video && video->content) return Size{video->width, video->height};
+  return std::nullopt;
+}
+
 Size resolve_size(const VideoRequest& request, const Description& model) {
-  if (const auto& image = request.inputs.image;
-      image && image->content && !request.width && !request.height) {
+  if (const auto given = size_of_input(request.inputs);
+      given && !request.width && !request.height) {
     const int most = model.max_side / model.size_multiple * model.size_multiple;
-    const Size size = size_like({image->width, image->height},
-                                int64_t{model.size.width} * model.size.height, model.size_multiple);
+    int64_t area = int64_t{model.size.width} * model.size.height;
+    if (!request.inputs.image) area = std::min(area, int64_t{given->width} * given->height);
+    const Size size = size_like(*given, area, model.size_multiple);
     return {std::min(size.width, most), std::min(size.height, most)};
   }
   const Size size{request.width.value_or(model.size.width),
@@ -258,6 +267,10 @@ void resolve_conditioning(const VideoRequest& request, const Description& model,
   resolved.strength = request.strength.value_or(*model.takes.strength);
   if (!(*resolved.strength > 0 && *resolved.strength <= 1)) {
     fail("strength", "more than 0, at most 1", *resolved.strength);
+  }
+  if (*resolved.strength * resolved.num_inference_steps < 1) {
+    fail("strength", fmt::format("a step's share of {} or more", resolved.num_inference_steps),
+         *resolved.strength);
   }
 }
 

@@ -49,6 +49,8 @@ Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
       scheduler_(std::move(scheduler)),
       guidance_scale_(request.guidance_scale),
       guidance_scale_2_(request.guidance_scale_2),
+      conditioning_scale_(request.conditioning_scale),
+      references_(static_cast<int64_t>(request.inputs.reference_images.size())),
       boundary_ratio_(request.boundary_ratio),
       prompts_(std::move(prompts)),
       condition_(std::move(condition)),
@@ -88,6 +90,10 @@ at::Tensor Denoiser::with_first(const at::Tensor& latents) const {
       {condition_.first_1C1hw.to(latents.options()), latents.narrow(2, 1, latents.size(2) - 1)}, 2);
 }
 
+at::Tensor Denoiser::finished(const Denoising& state) const {
+  return with_first(state.latents_1CThw).slice(2, references_);
+}
+
 at::Tensor Denoiser::input(const at::Tensor& latents) const {
   if (!condition_.channels_1CThw.defined()) return with_first(latents);
   return at::cat({latents, condition_.channels_1CThw.to(latents.options())}, 1);
@@ -108,9 +114,14 @@ void Denoiser::advance(Denoising& state) {
                         : prepared.times.at(step);
   const auto patches = model.begin(input(state.latents_1CThw));
   const auto predict = [&](const models::PromptContext& prompt, int branch) {
+    const models::BlockContext context{.sequence = group_, .step = step, .branch = branch};
+    models::Conditions conditions{time, prepared.rope, prompt};
+    if (condition_.control_1CThw.defined()) {
+      conditions.hints_BSD = model.hints(patches, condition_.control_1CThw, conditioning_scale_,
+                                         conditions, context, *expert.blocks);
+    }
     const auto x =
-        model.blocks(0, model.config.num_layers, patches, {time, prepared.rope, prompt},
-                     {.sequence = group_, .step = step, .branch = branch}, *expert.blocks);
+        model.blocks(0, model.config.num_layers, patches, conditions, context, *expert.blocks);
     return model.finish(x, time, model.grid_of(state.latents_1CThw));
   };
 
@@ -123,20 +134,21 @@ void Denoiser::advance(Denoising& state) {
   state.step = step + 1;
 }
 
-gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, gen::Control& control,
+gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, int first, gen::Control& control,
                           dist::Group& group, Dump& dump) {
   using Ask = gen::Control::Ask;
   StepFence fence(state.latents_1CThw.device());
+  const int steps = denoiser.steps() - first;
   while (state.step < denoiser.steps()) {
     const Ask ask = control.ask();
     if (group.any(ask == Ask::Cancel)) return Ask::Cancel;
     if (group.any(ask == Ask::Pause)) return Ask::Pause;
     denoiser.advance(state);
-    dump.add(fmt::format("latents.step.{}", state.step - 1), state.latents_1CThw);
-    control.report({gen::Stage::Denoising, fence.pass(state.step), denoiser.steps()});
+    dump.add(fmt::format("latents.step.{}", state.step - 1 - first), state.latents_1CThw);
+    control.report({gen::Stage::Denoising, fence.pass(state.step) - first, steps});
   }
   fence.wait();
-  control.report({gen::Stage::Denoising, denoiser.steps(), denoiser.steps()});
+  control.report({gen::Stage::Denoising, steps, steps});
   return Ask::GoOn;
 }
 

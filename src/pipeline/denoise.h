@@ -50,13 +50,14 @@ class Denoiser {
            PromptPair prompts, Condition condition, const at::Tensor& latents_1CThw,
            dist::Group& group);
 
+  /// Of the schedule. What begins with a video does not take the first.
   int steps() const { return scheduler_->steps(); }
 
   /// From `state.step` to the next.
   void advance(Denoising& state);
 
   /// Latents as they are to be decoded, after the last step.
-  at::Tensor finished(const Denoising& state) const { return with_first(state.latents_1CThw); }
+  at::Tensor finished(const Denoising& state) const;
 
  private:
   struct Prepared {
@@ -77,6 +78,8 @@ class Denoiser {
   const Expert* low_noise_;
   std::unique_ptr<sampling::Scheduler> scheduler_;
   double guidance_scale_, guidance_scale_2_;
+  std::vector<double> conditioning_scale_;
+  int64_t references_;  // frames before the video's
   std::optional<double> boundary_ratio_;
   PromptPair prompts_;
   Condition condition_;
@@ -85,7 +88,8 @@ class Denoiser {
 };
 
 /// Advances until the last step, or until `control` asks for something else, which is returned.
-gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, gen::Control& control,
+/// `first` is the step that was begun with: progress is counted from there.
+gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, int first, gen::Control& control,
                           dist::Group& group, Dump& dump);
 
 }  // namespace reel::pipeline

@@ -20,7 +20,8 @@ struct Latents {
 
 Latents latents_of(const gen::ResolvedRequest& request, const config::WanVaeConfig& vae) {
   const auto down = [](int pixels, int64_t by) { return static_cast<double>(pixels / by); };
-  return {down(request.num_frames - 1, vae.scale_factor_temporal) + 1,
+  return {down(request.num_frames - 1, vae.scale_factor_temporal) + 1 +
+              static_cast<double>(request.inputs.reference_images.size()),
           down(request.width, vae.scale_factor_spatial) *
               down(request.height, vae.scale_factor_spatial)};
 }
@@ -64,7 +65,14 @@ double MemoryNeed::denoising(const gen::ResolvedRequest& request) const {
   // Latents, their velocities by each prompt, the scheduler's history, the noise.
   const double latents =
       8 * static_cast<double>(transformer_.in_channels) * frames * places * kFp32;
-  return tokens * (block + norms) + latents;
+  // VACE: the control beside the stream, what each of its blocks says, and what they read.
+  const double hints = transformer_.vace_layers.empty()
+                           ? 0
+                           : static_cast<double>(transformer_.vace_layers.size() + 1) * width *
+                                 static_cast<double>(c10::elementSize(options_.dit));
+  const double control =
+      hints > 0 ? static_cast<double>(transformer_.vace_in_channels) * frames * places * kFp32 : 0;
+  return tokens * (block + norms + hints) + latents + control;
 }
 
 /// Level by level, as models::WanVaeDecoder goes: what its causal convolutions remember, and what

@@ -72,7 +72,7 @@ config::WanTransformerConfig transformer_config(const config::ModelFolder& folde
 /// Components may come from different folders: what one hands on, the next has to take.
 void check_fit(const std::string& name, const config::WanTransformerConfig& transformer,
                int64_t text_width, int64_t latent_channels, int64_t image_channels,
-               const std::optional<ImageStage>& images) {
+               int64_t control_channels, const std::optional<ImageStage>& images) {
   const auto expect = [&](const char* key, int64_t got, const char* of, int64_t expected) {
     if (got != expected) {
       throw Error(ErrorCode::BadModel,
@@ -93,6 +93,10 @@ void check_fit(const std::string& name, const config::WanTransformerConfig& tran
   if (images && transformer.pos_embed_seq_len) {
     expect("pos_embed_seq_len", *transformer.pos_embed_seq_len, "tokens of two pictures",
            2 * images->tokens());
+  }
+  if (!transformer.vace_layers.empty()) {
+    expect("vace_in_channels", transformer.vace_in_channels,
+           "VAE's z_dim twice, and a channel for each of a latent's pixels", control_channels);
   }
   expect("out_channels", transformer.out_channels, "VAE's z_dim", latent_channels);
 }
@@ -129,39 +133,52 @@ struct WanPipeline::Components {
   }
 
   void check(const std::string& name, const Expert& expert) const {
-    check_fit(name, expert.model.config, text.width(), vae_config.z_dim, image_channels, images);
+    const auto side = vae_config.scale_factor_spatial;
+    check_fit(name, expert.model.config, text.width(), vae_config.z_dim, image_channels,
+              2 * vae_config.z_dim + side * side, images);
   }
 
-  /// What the request's pictures come to; nothing if it was stopped.
+  bool vace() const { return !high_noise.model.config.vace_layers.empty(); }
+
+  /// What the request's pictures and video come to; nothing if it was stopped.
   std::optional<Condition> condition(const gen::ResolvedRequest& request, const Options& options,
                                      const KeepOn& keep_on) {
+    if (!gen::any(request.inputs) && !vace()) return Condition{};
+    const auto key = key_of(request);
+    if (key) {
+      if (auto found = conditions.find(*key)) return found;
+    }
     const auto& [image, last] = std::tie(request.inputs.image, request.inputs.last_image);
-    if (!image) return Condition{};
-    for (const auto* input : {&image, &last}) {
-      if (*input && !(*input)->content) {
-        throw Error(ErrorCode::InvalidArgument, (*input)->field + ": it was not loaded",
-                    (*input)->field);
-      }
-    }
-    const auto key = fmt::format("{} {} {}x{}x{}", image->sha256, last ? last->sha256 : "",
-                                 request.width, request.height, request.num_frames);
-    if (!image->sha256.empty()) {
-      if (auto found = conditions.find(key)) return found;
-    }
     Condition made;
     if (images) {
       std::vector<const gen::Image*> seen{image->content.get()};
       if (last) seen.push_back(last->content.get());
       made.views_NIC = images->encode(seen);
     }
-    const auto latents = image_channels
-                             ? pipeline::image_channels(vae_encoder, vae_config, request,
-                                                        options.vae_tiling, keep_on)
-                             : first_frame(vae_encoder, request, options.vae_tiling, keep_on);
-    if (!latents) return std::nullopt;
-    (image_channels ? made.channels_1CThw : made.first_1C1hw) = *latents;
-    conditions.insert(key, made);
+    const auto latents = [&](auto encode, at::Tensor& of) {
+      const auto encoded = encode(vae_encoder, vae_config, request, options.vae_tiling, keep_on);
+      if (encoded) of = *encoded;
+      return encoded.has_value();
+    };
+    if (!(vace()                 ? latents(vace_control, made.control_1CThw)
+          : request.inputs.video ? latents(video_latents, made.video_1CThw)
+          : image_channels       ? latents(pipeline::image_channels, made.channels_1CThw)
+                                 : latents(first_frame, made.first_1C1hw))) {
+      return std::nullopt;
+    }
+    if (key) conditions.insert(*key, made);
     return made;
+  }
+
+  /// What the condition depends on; nothing if an input is no file's.
+  static std::optional<std::string> key_of(const gen::ResolvedRequest& request) {
+    auto key = fmt::format("{}x{}x{}", request.width, request.height, request.num_frames);
+    bool known = true;
+    gen::for_each(request.inputs, [&](const char* name, const auto& input) {
+      key += fmt::format(" {} {}", name, input.sha256);
+      known = known && !input.sha256.empty();
+    });
+    return known ? std::optional(key) : std::nullopt;
   }
 
   TextStage text;
@@ -229,7 +246,7 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
     prompts.negative = negative.embeds_1LD.to(options_.dit);
   }
 
-  // 2. Pictures
+  // 2. Pictures and video
   const auto condition = c.condition(request, options_, [&](int done, int total) {
     control.report({gen::Stage::TextEncoding, done, total});
     return !group.any(control.ask() == Ask::Cancel);
@@ -241,28 +258,38 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   if (condition->views_NIC.defined()) dump.add("image_embeds", condition->views_NIC);
   if (condition->channels_1CThw.defined()) dump.add("condition", condition->channels_1CThw);
   if (condition->first_1C1hw.defined()) dump.add("condition", condition->first_1C1hw);
+  if (condition->control_1CThw.defined()) dump.add("condition", condition->control_1CThw);
+  if (condition->video_1CThw.defined()) dump.add("condition", condition->video_1CThw);
   outcome.text_seconds = watch.seconds();
 
   // 3. Latents
   const auto& vae = c.vae_config;
+  auto scheduler =
+      sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift);
+  const int first =
+      request.strength ? sampling::first_step(scheduler->steps(), *request.strength) : 0;
   Denoising state;
   if (snapshot) {
     state = static_cast<const Denoising*>(snapshot->state.get())->to(options_.device);
   } else {
     state.latents_1CThw = sampling::initial_noise(
-        {1, vae.z_dim, (request.num_frames - 1) / vae.scale_factor_temporal + 1,
+        {1, vae.z_dim,
+         static_cast<int64_t>(request.inputs.reference_images.size()) +
+             (request.num_frames - 1) / vae.scale_factor_temporal + 1,
          request.height / vae.scale_factor_spatial, request.width / vae.scale_factor_spatial},
         request.seeds.at(static_cast<size_t>(output)), request.generator_device, options_.device);
+    state.step = first;
+    if (condition->video_1CThw.defined()) {
+      state.latents_1CThw = scheduler->noised(condition->video_1CThw, state.latents_1CThw, first);
+    }
     dump.add("latents.initial", state.latents_1CThw);
   }
 
   // 4. Denoising
   watch.restart();
-  Denoiser denoiser(
-      c.high_noise, c.low_noise ? &*c.low_noise : nullptr,
-      sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift),
-      request, std::move(prompts), *condition, state.latents_1CThw, group);
-  const Ask ask = denoise(denoiser, state, control, group, dump);
+  Denoiser denoiser(c.high_noise, c.low_noise ? &*c.low_noise : nullptr, std::move(scheduler),
+                    request, std::move(prompts), *condition, state.latents_1CThw, group);
+  const Ask ask = denoise(denoiser, state, first, control, group, dump);
   outcome.denoise_seconds = watch.seconds();
   if (ask == Ask::Cancel) {
     outcome.kind = gen::Outcome::Kind::Cancelled;

@@ -18,6 +18,13 @@ History History::to(at::Device device) const {
   return moved;
 }
 
+at::Tensor Scheduler::noised(const at::Tensor& sample, const at::Tensor& noise, int i) const {
+  const at::Tensor sigma = sigmas_[i];
+  return (1 - sigma) * sample + sigma * noise;
+}
+
+int first_step(int steps, double strength) { return steps - static_cast<int>(steps * strength); }
+
 std::unique_ptr<Scheduler> make_scheduler(const config::SchedulerConfig& config, int steps,
                                           std::optional<double> flow_shift) {
   require(steps >= 1 && steps <= config.num_train_timesteps,

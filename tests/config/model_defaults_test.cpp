@@ -11,7 +11,7 @@ namespace {
 
 TEST(PublishedModels, AreAllThereAndSound) {
   const auto models = published_models();
-  EXPECT_EQ(models.size(), 9u);
+  EXPECT_EQ(models.size(), 11u);
   for (const auto& model : models) EXPECT_THAT(model.problems(), testing::IsEmpty());
 }
 
@@ -50,6 +50,13 @@ TEST(PublishedModels, OfImageToVideoHaveTheirOwnDefaults) {
   EXPECT_EQ(experts.guidance_scale_2, 3.5);
   EXPECT_EQ(experts.boundary_ratio, 0.9);
   EXPECT_EQ(experts.flow_shift, 5.0);
+}
+
+TEST(PublishedModels, OfVaceHaveTheirOwnDefaults) {
+  const auto small = find_published("Wan-AI/Wan2.1-VACE-1.3B-diffusers").value();
+  EXPECT_EQ((Size{small.width, small.height}), (Size{832, 480}));
+  EXPECT_EQ(small.flow_shift, 16.0);
+  EXPECT_EQ(find_published("Wan-AI/Wan2.1-VACE-14B-diffusers")->width, 1280);
 }
 
 TEST(FindPublished, KnowsRepositoriesAndTheCacheAndNothingElse) {

@@ -42,6 +42,8 @@ TEST(ModelIndex, ReadsTheTinyModels) {
   EXPECT_TRUE(experts.has("transformer_2"));
   EXPECT_EQ(experts.boundary_ratio, 0.875);
   EXPECT_TRUE(read_model_index(model("ti2v-5b-tiny") / "model_index.json").expand_timesteps);
+  EXPECT_EQ(read_model_index(model("vace-tiny") / "model_index.json").class_name,
+            "WanVACEPipeline");
 }
 
 TEST(ModelIndex, Refuses) {
@@ -49,13 +51,15 @@ TEST(ModelIndex, Refuses) {
   const json original = read_json(model("t2v-tiny") / "model_index.json");
   const std::vector<std::pair<json, std::string>> changes{
       {{{"_class_name", "WanVACEPipeline"}},
-       "WanVACEPipeline is not served yet; served: WanPipeline and WanImageToVideoPipeline"},
+       "transformer: expected WanVACETransformer3DModel, got WanTransformer3DModel"},
+      {{{"transformer", {"diffusers", "WanVACETransformer3DModel"}}},
+       "transformer: expected WanTransformer3DModel, got WanVACETransformer3DModel"},
       {{{"_class_name", "WanImageToVideoPipeline"},
         {"image_encoder", {"transformers", "CLIPTextModel"}}},
        "image_encoder: expected CLIPVisionModel or CLIPVisionModelWithProjection, got CLIPText"},
       {{{"_class_name", "WanAnimatePipeline"}}, "WanAnimatePipeline is not served yet"},
-      {{{"_class_name", "WanVideoToVideoPipeline"}}, "WanVideoToVideoPipeline is not served yet"},
-      {{{"_class_name", "FluxPipeline"}}, "FluxPipeline is no Wan model; served: WanPipeline"},
+      {{{"_class_name", "FluxPipeline"}},
+       "FluxPipeline is no Wan model; served: WanPipeline, WanImageToVideoPipeline, "},
       {{{"_class_name", 7}}, "_class_name has the wrong type"},
       {{{"vae", {nullptr, nullptr}}}, "vae is missing"},
       {{{"transformer", {nullptr, nullptr}}}, "transformer is missing"},

@@ -70,7 +70,7 @@ gen::VideoRequest small_request() {
 }
 
 TEST(Engine, WarmsUpAndMakesAVideo) {
-  for (const char* name : {"t2v-tiny", "a14b-tiny", "ti2v-5b-tiny"}) {
+  for (const char* name : {"t2v-tiny", "a14b-tiny", "ti2v-5b-tiny", "vace-tiny"}) {
     auto options = tiny(name);
     options.warm_up = true;
     Engine engine(options);
@@ -121,6 +121,35 @@ TEST(Engine, TakesAnUnnamedFoldersOwnSettings) {
   EXPECT_TRUE(two.describe().boundary_ratio);
   EXPECT_FALSE(two.describe().guidance_scale_2);  // Diffusers': that of the first expert
   EXPECT_EQ(Engine(tiny("ti2v-5b-tiny")).describe().fps, 24);
+}
+
+TEST(Engine, SaysWhichVideosAModelTakes) {
+  using gen::Take;
+  const Engine vace(tiny("vace-tiny")), plain(tiny()), experts(tiny("a14b-tiny"));
+  EXPECT_EQ(vace.describe().task, "VACE");
+  EXPECT_EQ(vace.describe().takes.mask, Take::Optional);
+  EXPECT_EQ(vace.describe().takes.reference_images, Take::Optional);
+  EXPECT_EQ(vace.describe().takes.conditioning_layers, 2);
+  EXPECT_FALSE(vace.describe().takes.strength);
+  EXPECT_EQ(plain.describe().takes.video, Take::Optional);
+  EXPECT_EQ(plain.describe().takes.strength, 0.8);
+  EXPECT_EQ(experts.describe().takes.video, Take::No);
+}
+
+/// A WanVideoToVideoPipeline is a WanPipeline's folder that needs a video.
+TEST(Engine, WarmsUpVideoToVideo) {
+  test::TemporaryFolder folder;
+  auto options = tiny();
+  fs::copy(options.model_path, folder.path(), fs::copy_options::recursive);
+  auto index = nlohmann::json::parse(std::ifstream(folder / "model_index.json"));
+  index["_class_name"] = "WanVideoToVideoPipeline";
+  fs::permissions(folder / "model_index.json", fs::perms::owner_write, fs::perm_options::add);
+  std::ofstream(folder / "model_index.json") << index.dump();
+  options.model_path = folder.path();
+  options.warm_up = true;
+  const Engine engine(options);
+  EXPECT_EQ(engine.describe().task, "V2V");
+  EXPECT_EQ(settled(engine).phase, Phase::Ready) << engine.state().why;
 }
 
 TEST(Engine, CountsFramesAsTheVaeDoes) {

@@ -294,6 +294,34 @@ TEST(Resolve, MakesAsManyFramesAsAVideoHas) {
   EXPECT_EQ(param_of(request, with_inputs()), "video_url");
 }
 
+TEST(Resolve, TakesTheSizeOfAVideoUpToTheModels) {
+  auto model = one_expert();
+  model.takes.video = Take::Optional;
+  model.takes.strength = 0.8;
+  auto request = prompted();
+  const auto size_with = [&](int width, int height) {
+    request.inputs.video = loaded<VideoInput>("video", width, height, 81);
+    const auto resolved = resolve(request, model);
+    return text_of({resolved.width, resolved.height});
+  };
+  EXPECT_EQ(size_with(1920, 1080), "832x464");
+  EXPECT_EQ(size_with(330, 250), "320x240");
+  EXPECT_EQ(size_with(9, 9), "16x16");
+}
+
+TEST(Resolve, NeedsAStepThatChangesAVideo) {
+  auto model = one_expert();
+  model.takes.video = Take::Optional;
+  model.takes.strength = 0.8;
+  auto request = prompted();
+  request.inputs.video = loaded<VideoInput>("video", 64, 64, 81);
+  request.num_inference_steps = 4;
+  request.strength = 0.25;
+  EXPECT_EQ(resolve(request, model).strength, 0.25);
+  request.strength = 0.2;
+  EXPECT_EQ(param_of(request, model), "strength");
+}
+
 TEST(Resolve, JudgesInputs) {
   const auto model = with_inputs();
   EXPECT_EQ(param_of(prompted(), model), "input_reference");

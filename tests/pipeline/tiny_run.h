@@ -70,6 +70,14 @@ inline gen::ResolvedRequest request_of(const test::Golden& golden, const fs::pat
   if (index.contains("boundary_ratio") && index["boundary_ratio"].is_number()) {
     request.boundary_ratio = index["boundary_ratio"].get<double>();
   }
+  if (r.contains("conditioning_scale")) {
+    const auto transformer = json::parse(std::ifstream(model / "transformer/config.json"));
+    const auto& scale = r["conditioning_scale"];
+    request.conditioning_scale =
+        scale.is_array() ? scale.get<std::vector<double>>()
+                         : std::vector<double>(transformer.at("vace_layers").size(), scale);
+  }
+  if (r.contains("strength")) request.strength = r["strength"].get<double>();
   request.max_sequence_length = r.at("max_sequence_length");
   return request;
 }
@@ -81,6 +89,11 @@ class TinyRun {
     request = request_of(golden, model);
     request.inputs.image = picture("in.image");
     request.inputs.last_image = picture("in.last_image");
+    request.inputs.video = video("in.video");
+    request.inputs.mask = video("in.mask");
+    for (int i = 0; auto reference = picture("in.reference_images." + std::to_string(i)); ++i) {
+      request.inputs.reference_images.push_back(*reference);
+    }
     overrides = golden_scheduler();
   }
 
@@ -117,13 +130,26 @@ class TinyRun {
   }
 
   std::optional<gen::ImageInput> picture(const std::string& name) const {
+    const auto frames = video(name);
+    if (!frames) return std::nullopt;
+    gen::ImageInput input{
+        .field = name, .width = frames->width, .height = frames->height, .frames = 1};
+    input.content =
+        std::make_shared<gen::Image>(gen::Image{input.width, input.height, frames->content->rgb});
+    return input;
+  }
+
+  std::optional<gen::VideoInput> video(const std::string& name) const {
     if (!golden.file.tensors().contains(name)) return std::nullopt;
     const auto rgb = golden.host(name).contiguous();
-    const int height = static_cast<int>(rgb.size(0)), width = static_cast<int>(rgb.size(1));
+    const auto size = [&](int64_t from_the_end) {
+      return static_cast<int>(rgb.size(-from_the_end));
+    };
+    const int count = rgb.dim() == 4 ? size(4) : 1;
     const auto* bytes = rgb.const_data_ptr<uint8_t>();
-    gen::ImageInput input{.field = name, .width = width, .height = height, .frames = 1};
-    input.content = std::make_shared<gen::Image>(
-        gen::Image{width, height, std::vector<uint8_t>(bytes, bytes + rgb.numel())});
+    gen::VideoInput input{.field = name, .width = size(2), .height = size(3), .frames = count};
+    input.content = std::make_shared<gen::Frames>(gen::Frames{
+        count, input.width, input.height, std::vector<uint8_t>(bytes, bytes + rgb.numel())});
     return input;
   }
 
@@ -164,15 +190,14 @@ class TinyRun {
  private:
   fs::path golden_model() const { return test::golden_folder() / golden.metadata("model"); }
 
-  /// The golden's own scheduler, where it is not the folder's.
+  /// The golden's own scheduler, which may not be the folder's.
   std::map<std::string, fs::path> golden_scheduler() {
     const auto wanted = json::parse(golden.metadata("scheduler"));
-    const auto there = json::parse(std::ifstream(model / "scheduler/scheduler_config.json"));
-    if (wanted.at("_class_name") == there.at("_class_name")) return {};
-    fs::create_directories(folder.path() / "scheduler");
-    std::ofstream(folder.path() / "scheduler/scheduler_config.json") << wanted.dump();
+    const fs::path own = folder.path() / "golden_scheduler";
+    fs::create_directories(own);
+    std::ofstream(own / "scheduler_config.json") << wanted.dump();
     request.flow_shift = wanted.value("shift", request.flow_shift);
-    return {{"scheduler", folder.path() / "scheduler"}};
+    return {{"scheduler", own}};
   }
 };
 

@@ -25,8 +25,9 @@ TEST_P(Pipeline, IsDiffusers) {
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                          testing::Values("t2v-tiny", "t2v-tiny.euler", "t2v-tiny.noguidance",
-                                         "t2v-tiny.oneframe", "a14b-tiny", "ti2v-5b-tiny",
-                                         "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
+                                         "t2v-tiny.oneframe", "t2v-tiny.order3", "t2v-tiny.video",
+                                         "vace-tiny", "vace-tiny.reference", "a14b-tiny",
+                                         "ti2v-5b-tiny", "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
                                          "i2v-a14b-tiny", "i2v-a14b-tiny.last",
                                          "ti2v-5b-tiny.image"),
                          [](const auto& info) {
@@ -74,6 +75,61 @@ TEST(PipelineTwin, TheOrderOfTwoPicturesIsSeen) {
     run.make();
     EXPECT_EQ(run.first_difference(), "condition") << name;
   }
+}
+
+/// A copy of what `input` holds, to be changed.
+gen::Frames& own(gen::VideoInput& input) {
+  auto copy = std::make_shared<gen::Frames>(*input.content);
+  input.content = copy;
+  return *copy;
+}
+
+TEST(PipelineTwin, AMaskOneLevelOffIsSeen) {
+  TinyRun run("vace-tiny");
+  for (uint8_t& level : own(*run.request.inputs.mask).rgb)
+    level = static_cast<uint8_t>(std::min(level + 1, 255));
+  run.make();
+  EXPECT_EQ(run.first_difference(), "condition");
+}
+
+TEST(PipelineTwin, ATurnedVideoIsSeen) {
+  for (const auto& [name, first] :
+       {std::pair("vace-tiny", "condition"), {"t2v-tiny.video", "frames"}}) {
+    TinyRun run(name);
+    auto& rgb = own(*run.request.inputs.video).rgb;
+    std::reverse(rgb.begin(), rgb.end());
+    run.make();
+    EXPECT_EQ(run.first_difference(), first) << name;
+  }
+}
+
+TEST(PipelineTwin, TheOrderOfReferencePicturesIsSeen) {
+  TinyRun run("vace-tiny");
+  auto& references = run.request.inputs.reference_images;
+  std::swap(references.at(0), references.at(1));
+  run.make();
+  EXPECT_EQ(run.first_difference(), "condition");
+}
+
+TEST(PipelineTwin, TheConditioningScaleIsSeen) {
+  TinyRun run("vace-tiny.reference");
+  run.request.conditioning_scale[1] = 1;
+  run.make();
+  EXPECT_EQ(run.first_difference(), "frames");
+}
+
+TEST(PipelineTwin, AStepOfStrengthIsSeen) {
+  TinyRun run("t2v-tiny.video");
+  *run.request.strength += 0.2;
+  run.make();
+  EXPECT_NE(run.first_difference(), "");
+}
+
+TEST(PipelineTwin, TheOrderOfTheSolverIsSeen) {
+  TinyRun run("t2v-tiny.order3");
+  run.overrides.clear();
+  run.make();
+  EXPECT_EQ(run.first_difference(), "frames");
 }
 
 TEST(PipelineExperts, ABoundaryIsAFractionOfTheSchedulersOwnTimesteps) {

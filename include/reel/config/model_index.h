@@ -16,7 +16,7 @@ struct Component {
 
 /// `model_index.json`: what a pipeline is made of.
 struct ModelIndex {
-  std::string class_name;                       // "WanPipeline" or "WanImageToVideoPipeline"
+  std::string class_name;                       // "WanPipeline", "WanImageToVideoPipeline", …
   std::map<std::string, Component> components;  // by folder; those that are null are left out
   std::optional<double> boundary_ratio;         // where the second expert takes over
   bool expand_timesteps = false;                // a time step for each token: TI2V-5B

@@ -41,7 +41,7 @@ struct Description {
 
   Takes takes;
 
-  Size size;                // default; with an image, its area
+  Size size;                // default; with an image, its area; with a video, the most
   std::vector<Size> sizes;  // the published ones; others are possible
   int size_multiple = 16;   // of width and height, pixels
   int max_side = 16384;     // pixels

@@ -35,6 +35,9 @@ class Scheduler {
   /// Where the timesteps begin: sigma 1.
   int num_train_timesteps() const { return num_train_timesteps_; }
 
+  /// `sample`, which is clean, with `noise` of level `i`.
+  at::Tensor noised(const at::Tensor& sample, const at::Tensor& noise, int i) const;
+
   /// The sample at level `i + 1`, from the one at level `i` and the velocity that the model saw
   /// there. Takes device tensors without waiting for the device: every scalar lives on the host.
   virtual at::Tensor step(const at::Tensor& model_output, const at::Tensor& sample, int i,
@@ -51,6 +54,10 @@ class Scheduler {
   at::Tensor timesteps_;
   int num_train_timesteps_;
 };
+
+/// The step of `steps` from which a video is changed by `strength`, in (0, 1]: as many are left as
+/// make that share of them, rounded down.
+int first_step(int steps, double strength);
 
 /// The scheduler that `config` names, for `steps` steps; `flow_shift` wins over the config's.
 /// Throws Error(InvalidArgument) on steps or a shift that cannot be, Error(BadModel) on a config
