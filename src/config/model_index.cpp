@@ -23,6 +23,26 @@ constexpr const char* kVideoToVideo = "WanVideoToVideoPipeline";
 constexpr const char* kVace = "WanVACEPipeline";
 const std::vector<std::string> kServed{kTextToVideo, kImageToVideo, kVideoToVideo, kVace};
 
+/// Families of Wan that other programs serve, by what the names of their classes have in them.
+struct Family {
+  const char *word, *name;
+};
+constexpr Family kNotServed[] = {{"Animate", "Wan-Animate (a character moved by a video)"},
+                                 {"S2V", "Wan S2V (speech to video)"},
+                                 {"Speech", "Wan S2V (speech to video)"},
+                                 {"FunControl", "Wan Fun-Control (a control video)"},
+                                 {"Causal", "a causal Wan (made frame by frame)"}};
+
+/// "X is Wan-Animate (…), which is not served"; "" if `class_name` is of none of those families.
+std::string other_family(const std::string& class_name) {
+  for (const auto& [word, name] : kNotServed) {
+    if (class_name.starts_with("Wan") && class_name.find(word) != class_name.npos) {
+      return fmt::format("{} is {}, which is not served", class_name.substr(0, 80), name);
+    }
+  }
+  return {};
+}
+
 bool is_served(const std::string& class_name) {
   return std::find(kServed.begin(), kServed.end(), class_name) != kServed.end();
 }
@@ -85,6 +105,13 @@ bool has_pickles(const fs::path& folder) {
 std::string what_instead(const fs::path& path) {
   if (!is_folder(path)) return "is no folder";
   if (is_there(path / "config.json")) {
+    // Wan-Video's own layout: Animate's class is WanAnimateModel, S2V's WanModel_S2V.
+    const nlohmann::json config = read_json(path / "config.json");
+    const auto family =
+        config.is_object() && config.contains("_class_name") && config["_class_name"].is_string()
+            ? other_family(config["_class_name"].get<std::string>())
+            : std::string();
+    if (!family.empty()) return family;
     return "has no model_index.json: it looks like one component of a model; give the folder "
            "above it";
   }
@@ -117,6 +144,9 @@ void look_for_files(const Part& part, const fs::path& folder, std::vector<std::s
 }  // namespace
 
 std::vector<std::string> ModelIndex::problems() const {
+  if (const auto family = other_family(class_name); !family.empty()) {
+    return {fmt::format("{}; served: {}", family, fmt::join(kServed, ", "))};
+  }
   if (!is_served(class_name)) {
     return {fmt::format("{} is {}; served: {}", class_name.substr(0, 80),
                         class_name.starts_with("Wan") ? "not served yet" : "no Wan model",

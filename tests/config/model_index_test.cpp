@@ -57,7 +57,13 @@ TEST(ModelIndex, Refuses) {
       {{{"_class_name", "WanImageToVideoPipeline"},
         {"image_encoder", {"transformers", "CLIPTextModel"}}},
        "image_encoder: expected CLIPVisionModel or CLIPVisionModelWithProjection, got CLIPText"},
-      {{{"_class_name", "WanAnimatePipeline"}}, "WanAnimatePipeline is not served yet"},
+      {{{"_class_name", "WanAnimatePipeline"}},
+       "WanAnimatePipeline is Wan-Animate (a character moved by a video), which is not served; "
+       "served: WanPipeline"},
+      {{{"_class_name", "WanSpeechToVideoPipeline"}}, "is Wan S2V (speech to video), which is not"},
+      {{{"_class_name", "WanFunControlPipeline"}}, "is Wan Fun-Control (a control video), which"},
+      {{{"_class_name", "WanCausalDMDPipeline"}}, "is a causal Wan (made frame by frame), which"},
+      {{{"_class_name", "WanNextPipeline"}}, "WanNextPipeline is not served yet; served: WanPip"},
       {{{"_class_name", "FluxPipeline"}},
        "FluxPipeline is no Wan model; served: WanPipeline, WanImageToVideoPipeline, "},
       {{{"_class_name", 7}}, "_class_name has the wrong type"},
@@ -138,6 +144,10 @@ TEST(ModelFolder, SaysWhatAFolderIsInstead) {
   expect("empty", "has no model_index.json: a model in the Diffusers layout is expected");
   folder.write("component/config.json", "{}");
   expect("component", "it looks like one component of a model; give the folder above it");
+  folder.write("animate/config.json", R"({"_class_name": "WanAnimateModel"})");
+  expect("animate", "WanAnimateModel is Wan-Animate (a character moved by a video), which is not");
+  folder.write("s2v/config.json", R"({"_class_name": "WanModel_S2V", "model_type": "s2v"})");
+  expect("s2v", "WanModel_S2V is Wan S2V (speech to video), which is not served");
   folder.write("native/Wan2.1_VAE.pth", "");
   expect("native", "Wan-Video's own layout; give the repository whose name ends in -Diffusers");
 }
