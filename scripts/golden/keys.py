@@ -121,6 +121,7 @@ MODELS = {
     "wan2.1-t2v-14b": (["transformer"], transformer(), 14_288_491_584),
     "wan2.1-i2v-14b": (["transformer"], transformer(**IMAGE), 16_394_878_784),
     "wan2.1-flf2v-14b": (["transformer"], transformer(**IMAGE, pos_embed_seq_len=514), 16_395_536_704),
+    "wan2.1-fun-1.3b-inp": (["transformer"], transformer(**SMALL, **{**IMAGE, "added_kv_proj_dim": 1536}), 1_564_428_608),
     "wan2.1-vace-1.3b": (["transformer"], vace(28, 2, **SMALL), 2_153_972_032),
     "wan2.1-vace-14b": (["transformer"], vace(35, 5), 17_337_592_896),
     "wan2.2-t2v-a14b": (BOTH, transformer(), 14_288_491_584),

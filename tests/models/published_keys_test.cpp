@@ -77,9 +77,10 @@ void expect_same(const Keys& ours, const Keys& theirs, const std::string& name) 
 }
 
 TEST(PublishedKeys, TransformersDeclareThemAll) {
-  for (const char* name : {"wan2.1-t2v-1.3b", "wan2.1-t2v-14b", "wan2.1-i2v-14b",
-                           "wan2.1-flf2v-14b", "wan2.1-vace-1.3b", "wan2.1-vace-14b",
-                           "wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-ti2v-5b"}) {
+  for (const char* name :
+       {"wan2.1-t2v-1.3b", "wan2.1-t2v-14b", "wan2.1-i2v-14b", "wan2.1-flf2v-14b",
+        "wan2.1-fun-1.3b-inp", "wan2.1-vace-1.3b", "wan2.1-vace-14b", "wan2.2-t2v-a14b",
+        "wan2.2-i2v-a14b", "wan2.2-ti2v-5b"}) {
     const Published published(name);
     const auto config = config::read_wan_transformer_config(published.file);
     expect_same(declared<WanTransformer>(config), published.keys, name);
