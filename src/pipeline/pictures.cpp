@@ -147,16 +147,6 @@ Planes clip_input(const gen::Image& image, const ClipPreprocessing& how) {
   return planes;
 }
 
-gen::Size vace_size(gen::Size video, gen::Size most, int factor, int multiple) {
-  gen::Size size{rounded_down(video.width, factor), rounded_down(video.height, factor)};
-  if (area(size) > area(most)) {
-    const double scale = std::min(static_cast<double>(most.width) / size.width,
-                                  static_cast<double>(most.height) / size.height);
-    size = {static_cast<int>(size.width * scale), static_cast<int>(size.height * scale)};
-  }
-  return {rounded_down(size.width, multiple), rounded_down(size.height, multiple)};
-}
-
 Planes fitted(const gen::Image& image, gen::Size size, int factor) {
   const gen::Size own{rounded_down(image.width, factor), rounded_down(image.height, factor)};
   const auto source = normalised(resized(image, own));

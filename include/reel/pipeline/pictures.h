@@ -52,10 +52,6 @@ struct ClipPreprocessing {
 /// [3, 1, crop.height, crop.width], from the picture as it was given.
 Planes clip_input(const gen::Image& image, const ClipPreprocessing& how);
 
-/// The size that VACE works in: the video's own, sides rounded down to multiples of `factor` (the
-/// VAE's spatial factor), made smaller to `most`'s area, rounded down to `multiple`.
-gen::Size vace_size(gen::Size video, gen::Size most, int factor, int multiple);
-
 /// A reference picture of VACE in [-1, 1], whole on a white ground of `size`: first resized to
 /// multiples of `factor`, then bilinearly, which is within 1e-6 of torch's.
 Planes fitted(const gen::Image& image, gen::Size size, int factor);
