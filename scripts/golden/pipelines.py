@@ -170,6 +170,35 @@ def video_run(name, model, kind, request, folder=False, references=(), **inputs)
     write(name, model, pipe, request, tensors, f"diffusers.{kind.__name__}")
 
 
+def dmd_run(name, model, request):
+    """FastVideo's loop (pipelines/stages, DMD) around Diffusers' transformer: the clean sample, and new noise upon it."""
+    pipe = load(model)
+    pipe.scheduler = scheduler = FlowMatchEulerDiscreteScheduler(shift=request["flow_shift"])
+    generator = torch.Generator("cpu").manual_seed(request["seed"])
+    prompt_embeds, _ = pipe.encode_prompt(
+        request["prompt"], do_classifier_free_guidance=False, max_sequence_length=request["max_sequence_length"]
+    )
+    shape = (1, pipe.transformer.config.in_channels, request["height"], request["width"], request["num_frames"])
+    latents = pipe.prepare_latents(*shape, torch.float32, torch.device("cpu"), generator)
+    tensors = {"token_ids": pipe.tokenizer.seen[0][0], "prompt_embeds": prompt_embeds[0], "latents.initial": latents}
+    steps = request["dmd_denoising_steps"]
+    levels = [scheduler.sigmas[(scheduler.timesteps - step).abs().argmin()].double() for step in steps]
+    for index, step in enumerate(steps):
+        velocity = pipe.transformer(latents, torch.tensor([step]), prompt_embeds, return_dict=False)[0]
+        latents = (latents.double() - levels[index] * velocity.double()).float()
+        if index + 1 < len(steps):
+            noise = torch.randn(latents.transpose(1, 2).shape, generator=generator).transpose(1, 2)
+            latents = ((1 - levels[index + 1]) * latents + levels[index + 1] * noise).float()
+        tensors[f"latents.step.{index}"] = latents
+    tensors["latents.final"] = latents.clone()
+    config = pipe.vae.config
+    mean, deviation = (torch.tensor(value).view(1, -1, 1, 1, 1) for value in (config.latents_mean, config.latents_std))
+    video = pipe.vae.decode(latents / (1.0 / deviation) + mean, return_dict=False)[0]
+    tensors["frames"] = torch.from_numpy(pipe.video_processor.postprocess_video(video, output_type="np")[0])
+    check_frames(tensors["frames"])
+    write(name, model, pipe, request, tensors, "diffusers.WanTransformer3DModel in FastVideo's DMD loop")
+
+
 def clip(seed, width, height, frames):
     """Blots of colour that drift."""
     tall = picture(seed, width, height + 3 * frames)
@@ -225,6 +254,8 @@ ONE_FRAME = {**SHORT, "width": 112, "height": 48, "num_frames": 1, "negative_pro
 
 I2V = {**SHORT, "num_frames": 9, "max_sequence_length": 512, "seed": 11}
 
+DMD = {**SHORT, "num_inference_steps": 3, "guidance_scale": 1.0, "flow_shift": 8.0, "seed": 24}
+DMD["dmd_denoising_steps"] = [1000, 757, 522]
 VIDEO = {**SHORT, "num_frames": 9, "num_inference_steps": 5, "strength": 0.7, "seed": 23}
 VACE = {**SHORT, "num_frames": 9, "seed": 21, "conditioning_scale": [0.7, 1.3]}
 
@@ -269,6 +300,8 @@ MINTS = {
     "t2v-tiny.video": lambda: video_run(
         "t2v-tiny.video", "t2v-tiny", WanVideoToVideoPipeline, VIDEO, video=clip(36, 61, 44, 9)
     ),
+    "t2v-tiny.dmd": lambda: dmd_run("t2v-tiny.dmd", "t2v-tiny", {**DMD, "num_frames": 9}),
+    "ti2v-5b-tiny.dmd": lambda: dmd_run("ti2v-5b-tiny.dmd", "ti2v-5b-tiny", {**DMD, "width": 96, "seed": 25}),
     "t2v-tiny.noguidance": functools.partial(run, "t2v-tiny.noguidance", "t2v-tiny", NO_GUIDANCE),
     "t2v-tiny.oneframe": functools.partial(run, "t2v-tiny.oneframe", "t2v-tiny", ONE_FRAME),
 }

@@ -92,6 +92,10 @@ void add_model_flags(CLI::App& app, Flags& flags) {
   app.add_option("--flow-shift", m.flow_shift, "of the noise schedule")
       ->check(number_from(0.001, 1000))
       ->group("Model");
+  app.add_option("--dmd-denoising-steps", m.dmd_denoising_steps,
+                 "timesteps that a model was distilled for, falling: 1000,757,522")
+      ->delimiter(',')
+      ->group("Model");
   app.add_option_function<std::string>(
          "--warmup-mode", [&m](const std::string& mode) { m.warm_up = mode == "server"; },
          "off, or server: one small video before ready")

@@ -114,7 +114,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--vae-config.load-decoder", "true", "the decoder is needed"},
     {"--embedded-cfg-scale", "6|6.0", "Wan has no embedded guidance"},
     {"--pipeline-config-path", "", "the configuration is the model folder's own"},
-    {"--dmd-denoising-steps", "", "distilled DMD models are not served yet"},
     {"--scheduler-class-override", "", "the scheduler is the model folder's own"},
     {"--attention-backend", "torch_sdpa", "attention is libtorch's own"},
     {"--component-attention-backends", "", "attention is libtorch's own"},

@@ -1,8 +1,11 @@
 #include "reel/config/model_defaults.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <functional>
 
 #include "bounds.h"
 #include "published_files.h"
@@ -59,6 +62,7 @@ ModelDefaults read_defaults(JsonReader& json) {
   d.boundary_ratio = json.find<double>("boundary_ratio");
   d.negative_prompt = json.need<std::string>("negative_prompt");
   d.max_sequence_length = json.need<int>("max_sequence_length");
+  d.dmd_denoising_steps = json.get("dmd_denoising_steps", d.dmd_denoising_steps);
   json.finish();
   json.check(d.problems());
   return d;
@@ -102,6 +106,14 @@ std::vector<std::string> ModelDefaults::problems() const {
   expect_between(problems, "flow_shift", flow_shift, 1e-3, 1e3);
   if (boundary_ratio) expect_between(problems, "boundary_ratio", *boundary_ratio, 0.0, 1.0);
   expect_between(problems, "max_sequence_length", max_sequence_length, 1, 512);
+  if (!std::is_sorted(dmd_denoising_steps.begin(), dmd_denoising_steps.end(),
+                      std::greater_equal()) ||
+      std::any_of(dmd_denoising_steps.begin(), dmd_denoising_steps.end(),
+                  [](int timestep) { return timestep < 1 || timestep > 1000; })) {
+    problems.push_back(
+        fmt::format("dmd_denoising_steps: expected falling timesteps from 1000 to 1, got {}",
+                    fmt::join(dmd_denoising_steps, ",")));
+  }
   return problems;
 }
 
@@ -142,6 +154,10 @@ ModelDefaults defaults_of(const ModelIndex& index, const WanVaeConfig& vae,
     d.fps = 24;
   }
   d.flow_shift = flow_shift_of(scheduler);
+  if (index.class_name == "WanDMDPipeline") {  // FastVideo's, and its settings
+    d.dmd_denoising_steps = {1000, 757, 522};
+    d.flow_shift = 8;
+  }
   d.boundary_ratio = index.boundary_ratio;
   return d;
 }

@@ -21,7 +21,8 @@ constexpr const char* kTextToVideo = "WanPipeline";
 constexpr const char* kImageToVideo = "WanImageToVideoPipeline";
 constexpr const char* kVideoToVideo = "WanVideoToVideoPipeline";
 constexpr const char* kVace = "WanVACEPipeline";
-const std::vector<std::string> kServed{kTextToVideo, kImageToVideo, kVideoToVideo, kVace};
+constexpr const char* kDmd = "WanDMDPipeline";  // FastVideo's, of few steps
+const std::vector<std::string> kServed{kTextToVideo, kImageToVideo, kVideoToVideo, kVace, kDmd};
 
 /// Families of Wan that other programs serve, by what the names of their classes have in them.
 struct Family {

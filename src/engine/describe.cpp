@@ -75,7 +75,13 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
   const auto scheduler =
       config::read_scheduler_config(folder.component("scheduler") / "scheduler_config.json");
   const auto given = given_defaults(options);
-  const auto defaults = given ? *given : config::defaults_of(folder.index, vae, scheduler);
+  auto defaults = given ? *given : config::defaults_of(folder.index, vae, scheduler);
+  if (!options.dmd_denoising_steps.empty()) {
+    defaults.dmd_denoising_steps = options.dmd_denoising_steps;
+    for (const auto& problem : defaults.problems()) {
+      throw Error(ErrorCode::InvalidArgument, "--dmd-denoising-steps: " + problem);
+    }
+  }
   const bool two_experts = folder.index.has("transformer_2");
 
   gen::Description d;
@@ -112,6 +118,14 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
     d.boundary_ratio = defaults.boundary_ratio;
   }
   d.flow_shift = options.flow_shift.value_or(defaults.flow_shift);
+  d.dmd_denoising_steps = defaults.dmd_denoising_steps;
+  if (!d.dmd_denoising_steps.empty()) {
+    d.num_inference_steps = static_cast<int>(d.dmd_denoising_steps.size());
+    d.guidance_scale = 1;
+    d.guidance_scale_2.reset();
+    d.takes.video = gen::Take::No;
+    d.takes.strength.reset();
+  }
   d.max_sequence_length = static_cast<int>(defaults.max_sequence_length);
   d.negative_prompt = defaults.negative_prompt;
   return d;

@@ -239,6 +239,20 @@ void check_inputs(const Inputs& inputs, const Description& model) {
   }
 }
 
+/// A distilled model has its own steps and no guidance.
+void check_distilled(const ResolvedRequest& resolved, const Description& model) {
+  if (model.dmd_denoising_steps.empty()) return;
+  const auto steps = static_cast<int>(model.dmd_denoising_steps.size());
+  if (resolved.num_inference_steps != steps) {
+    fail("num_inference_steps", fmt::format("the {} that the model was distilled for", steps),
+         resolved.num_inference_steps);
+  }
+  for (const auto& [field, scale] : {std::pair("guidance_scale", resolved.guidance_scale),
+                                     {"guidance_scale_2", resolved.guidance_scale_2}}) {
+    if (scale > 1) fail(field, "at most 1, as the model was distilled", scale);
+  }
+}
+
 void resolve_conditioning(const VideoRequest& request, const Description& model,
                           ResolvedRequest& resolved) {
   const auto& video = request.inputs.video;
@@ -314,6 +328,8 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
   resolved.guidance_scale =
       at_least_zero("guidance_scale", request.guidance_scale.value_or(model.guidance_scale));
   resolve_experts(request, model, resolved);
+  resolved.dmd_denoising_steps = model.dmd_denoising_steps;
+  check_distilled(resolved, model);
   resolved.flow_shift = request.flow_shift.value_or(model.flow_shift);
   if (!(resolved.flow_shift >= 1e-3 && resolved.flow_shift <= kMaxScale)) {
     fail("flow_shift", "0.001 to 1000", resolved.flow_shift);

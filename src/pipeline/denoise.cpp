@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "reel/sampling/guidance.h"
+#include "reel/sampling/noise.h"
 
 namespace reel::pipeline {
 namespace {
@@ -42,11 +43,13 @@ Denoising Denoising::to(at::Device device) const {
 
 Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
                    std::unique_ptr<sampling::Scheduler> scheduler,
-                   const gen::ResolvedRequest& request, PromptPair prompts, Condition condition,
-                   const at::Tensor& latents, dist::Group& group)
+                   const gen::ResolvedRequest& request, uint64_t seed, PromptPair prompts,
+                   Condition condition, const at::Tensor& latents, dist::Group& group)
     : high_noise_(high_noise),
       low_noise_(low_noise),
       scheduler_(std::move(scheduler)),
+      seed_(seed),
+      generator_device_(request.generator_device),
       guidance_scale_(request.guidance_scale),
       guidance_scale_2_(request.guidance_scale_2),
       conditioning_scale_(request.conditioning_scale),
@@ -130,8 +133,14 @@ void Denoiser::advance(Denoising& state) {
     velocity = sampling::guide(velocity, predict(prepared.negative, 1),
                                low_noise ? guidance_scale_2_ : guidance_scale_);
   }
-  state.latents_1CThw = scheduler_->step(velocity, state.latents_1CThw, step, state.history);
+  auto& latents = state.latents_1CThw;
+  latents = scheduler_->step(velocity, latents, step, state.history);
   state.step = step + 1;
+  if (scheduler_->renews_noise() && state.step < steps()) {
+    const auto noise =
+        sampling::renewed_noise(latents.sizes(), step, seed_, generator_device_, latents.device());
+    latents = scheduler_->noised(latents, noise, state.step);
+  }
 }
 
 gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, int first, gen::Control& control,

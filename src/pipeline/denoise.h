@@ -47,7 +47,7 @@ class Denoiser {
   /// and device of `latents_1CThw` count.
   Denoiser(const Expert& high_noise, const Expert* low_noise,
            std::unique_ptr<sampling::Scheduler> scheduler, const gen::ResolvedRequest& request,
-           PromptPair prompts, Condition condition, const at::Tensor& latents_1CThw,
+           uint64_t seed, PromptPair prompts, Condition condition, const at::Tensor& latents_1CThw,
            dist::Group& group);
 
   /// Of the schedule. What begins with a video does not take the first.
@@ -77,6 +77,8 @@ class Denoiser {
   const Expert& high_noise_;
   const Expert* low_noise_;
   std::unique_ptr<sampling::Scheduler> scheduler_;
+  uint64_t seed_;
+  std::string generator_device_;
   double guidance_scale_, guidance_scale_2_;
   std::vector<double> conditioning_scale_;
   int64_t references_;  // frames before the video's

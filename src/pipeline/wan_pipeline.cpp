@@ -202,10 +202,11 @@ WanPipeline::WanPipeline(const config::ModelFolder& folder, const Options& optio
   Loading loading(on_load);
   loading.add("text encoder", folder.component("text_encoder"), kTransformersStem, c.text.params(),
               models::Umt5Encoder::load_options());
-  loading.add("transformer", folder.component("transformer"), kDiffusersStem, c.high_noise.params);
+  loading.add("transformer", folder.component("transformer"), kDiffusersStem, c.high_noise.params,
+              models::WanTransformer::load_options());
   if (c.low_noise) {
     loading.add("transformer 2", folder.component("transformer_2"), kDiffusersStem,
-                c.low_noise->params);
+                c.low_noise->params, models::WanTransformer::load_options());
   }
   loading.add("VAE", folder.component("vae"), kDiffusersStem, c.vae_params);
   if (c.images) {
@@ -264,8 +265,12 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
 
   // 3. Latents
   const auto& vae = c.vae_config;
+  const uint64_t seed = request.seeds.at(static_cast<size_t>(output));
   auto scheduler =
-      sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift);
+      request.dmd_denoising_steps.empty()
+          ? sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift)
+          : sampling::make_dmd_scheduler(request.dmd_denoising_steps, request.flow_shift,
+                                         c.scheduler.num_train_timesteps);
   const int first =
       request.strength ? sampling::first_step(scheduler->steps(), *request.strength) : 0;
   Denoising state;
@@ -277,7 +282,7 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
          static_cast<int64_t>(request.inputs.reference_images.size()) +
              (request.num_frames - 1) / vae.scale_factor_temporal + 1,
          request.height / vae.scale_factor_spatial, request.width / vae.scale_factor_spatial},
-        request.seeds.at(static_cast<size_t>(output)), request.generator_device, options_.device);
+        seed, request.generator_device, options_.device);
     state.step = first;
     if (condition->video_1CThw.defined()) {
       state.latents_1CThw = scheduler->noised(condition->video_1CThw, state.latents_1CThw, first);
@@ -288,7 +293,7 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   // 4. Denoising
   watch.restart();
   Denoiser denoiser(c.high_noise, c.low_noise ? &*c.low_noise : nullptr, std::move(scheduler),
-                    request, std::move(prompts), *condition, state.latents_1CThw, group);
+                    request, seed, std::move(prompts), *condition, state.latents_1CThw, group);
   const Ask ask = denoise(denoiser, state, first, control, group, dump);
   outcome.denoise_seconds = watch.seconds();
   if (ask == Ask::Cancel) {

@@ -30,4 +30,13 @@ at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed, const std::string
   return at::randn(shape, generator, options).to(device);
 }
 
+at::Tensor renewed_noise(at::IntArrayRef shape, int before, uint64_t seed,
+                         const std::string& generator_device, at::Device device) {
+  at::Generator generator = make_generator(seed, generator_device, device);
+  const at::TensorOptions options = at::device(generator.device()).dtype(at::kFloat);
+  at::Tensor noise = at::randn(shape, generator, options).transpose(1, 2).contiguous();
+  for (int i = 0; i <= before; ++i) noise.normal_(0, 1, generator);
+  return noise.transpose(1, 2).contiguous().to(device);
+}
+
 }  // namespace reel::sampling

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "dmd.h"
 #include "flow_match_euler.h"
 #include "reel/base/error.h"
 #include "unipc.h"
@@ -43,6 +44,11 @@ std::unique_ptr<Scheduler> make_scheduler(const config::SchedulerConfig& config,
   throw Error(ErrorCode::BadModel, fmt::format("scheduler: expected UniPCMultistepScheduler or "
                                                "FlowMatchEulerDiscreteScheduler, got {}",
                                                config.class_name.substr(0, 80)));
+}
+
+std::unique_ptr<Scheduler> make_dmd_scheduler(const std::vector<int>& timesteps, double flow_shift,
+                                              int num_train_timesteps) {
+  return std::make_unique<Dmd>(timesteps, flow_shift, num_train_timesteps);
 }
 
 }  // namespace reel::sampling

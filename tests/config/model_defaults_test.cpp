@@ -11,7 +11,7 @@ namespace {
 
 TEST(PublishedModels, AreAllThereAndSound) {
   const auto models = published_models();
-  EXPECT_EQ(models.size(), 11u);
+  EXPECT_EQ(models.size(), 16u);
   for (const auto& model : models) EXPECT_THAT(model.problems(), testing::IsEmpty());
 }
 
@@ -59,6 +59,23 @@ TEST(PublishedModels, OfVaceHaveTheirOwnDefaults) {
   EXPECT_EQ(find_published("Wan-AI/Wan2.1-VACE-14B-diffusers")->width, 1280);
 }
 
+TEST(PublishedModels, OfFewStepsHaveTheirOwnTimesteps) {
+  using testing::ElementsAre;
+  const auto fast = find_published("FastVideo/FastWan2.1-T2V-1.3B-Diffusers").value();
+  EXPECT_EQ(fast.num_frames, 61);
+  EXPECT_THAT(fast.dmd_denoising_steps, ElementsAre(1000, 757, 522));
+  EXPECT_EQ(find_published("FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers")->fps, 24);
+  const auto turbo = find_published("IPostYellow/TurboWan2.2-I2V-A14B-Diffusers").value();
+  EXPECT_THAT(turbo.dmd_denoising_steps, ElementsAre(996, 932, 852, 608));
+  EXPECT_EQ(turbo.boundary_ratio, 0.9);
+  for (const auto& model : published_models()) {
+    if (model.dmd_denoising_steps.empty()) continue;
+    EXPECT_EQ(model.num_inference_steps, model.dmd_denoising_steps.size()) << model.ids[0];
+    EXPECT_EQ(model.guidance_scale, 1) << model.ids[0];
+    EXPECT_EQ(model.flow_shift, 8) << model.ids[0];
+  }
+}
+
 TEST(FindPublished, KnowsRepositoriesAndTheCacheAndNothingElse) {
   const std::string cache = "/home/me/.cache/huggingface/hub/";
   for (const std::string& id :
@@ -102,6 +119,12 @@ TEST(DefaultsOf, AnUnnamedFolderGetsItsOwnJson) {
   EXPECT_EQ(tokens.fps, 24);
 
   index = {};
+  index.class_name = "WanDMDPipeline";
+  EXPECT_THAT(defaults_of(index, {}, scheduler).dmd_denoising_steps,
+              testing::ElementsAre(1000, 757, 522));
+  EXPECT_EQ(defaults_of(index, {}, scheduler).flow_shift, 8);
+
+  index = {};
   index.boundary_ratio = 0.9;
   EXPECT_EQ(defaults_of(index, {}, scheduler).boundary_ratio, 0.9);
 }
@@ -135,10 +158,12 @@ TEST(ModelDefaults, NamesEveryProblem) {
   d.fps = 0;
   d.flow_shift = -1;
   d.boundary_ratio = 2;
+  d.dmd_denoising_steps = {522, 757};
   EXPECT_THAT(d.problems(),
               testing::ElementsAre(testing::HasSubstr("width"), testing::HasSubstr("num_frames"),
                                    testing::HasSubstr("fps"), testing::HasSubstr("flow_shift"),
-                                   testing::HasSubstr("boundary_ratio")));
+                                   testing::HasSubstr("boundary_ratio"),
+                                   testing::HasSubstr("dmd_denoising_steps: expected falling")));
 }
 
 }  // namespace

@@ -152,6 +152,23 @@ TEST(Engine, WarmsUpVideoToVideo) {
   EXPECT_EQ(settled(engine).phase, Phase::Ready) << engine.state().why;
 }
 
+TEST(Engine, TakesTheTimestepsOfADistilledModel) {
+  auto options = tiny();
+  options.dmd_denoising_steps = {988, 932, 852, 608};
+  const Engine engine(options);
+  EXPECT_EQ(engine.describe().num_inference_steps, 4);
+  EXPECT_EQ(engine.describe().guidance_scale, 1);
+  EXPECT_EQ(engine.describe().takes.video, gen::Take::No);
+  options.dmd_denoising_steps = {988, 988};
+  EXPECT_THAT(fault(options), HasSubstr("--dmd-denoising-steps: dmd_denoising_steps: expected"));
+  options.dmd_denoising_steps.clear();
+  options.model_id = "FastVideo/FastWan2.1-T2V-1.3B-Diffusers";
+  options.warm_up = true;
+  options.warm_up_sizes = {{48, 32}};
+  const Engine fast(options);
+  EXPECT_EQ(settled(fast).phase, Phase::Ready) << fast.state().why;
+}
+
 TEST(Engine, CountsFramesAsTheVaeDoes) {
   test::TemporaryFolder folder;
   auto options = tiny();

@@ -87,6 +87,13 @@ TEST(PublishedKeys, TransformersDeclareThemAll) {
   }
 }
 
+TEST(PublishedKeys, TransformersLeaveWhatNothingReads) {
+  const auto unused = WanTransformer::load_options().unused;
+  EXPECT_TRUE(unused("blocks.0.attn2.norm_added_q.weight"));  // of I2V 2.1
+  EXPECT_TRUE(unused("blocks.3.to_gate_compress.bias"));      // of FastWan2.1
+  EXPECT_FALSE(unused("blocks.0.attn2.norm_added_k.weight"));
+}
+
 TEST(PublishedKeys, AnotherWidthOrDepthDiffers) {
   const Published published("wan2.1-t2v-1.3b");
   auto config = config::read_wan_transformer_config(published.file);

@@ -66,7 +66,7 @@ TEST_P(MemoryNeeds, AreLessWithoutGuidanceAndInHalfPrecision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, MemoryNeeds,
-                         testing::Values("t2v-tiny", "a14b-tiny", "ti2v-5b-tiny"));
+                         testing::Values("t2v-tiny", "a14b-tiny", "ti2v-5b-tiny", "vace-tiny"));
 
 TEST(MemoryNeed, SaysWhatIsWrongWithAConfiguration) {
   const test::TemporaryFolder folder;

@@ -77,6 +77,7 @@ inline gen::ResolvedRequest request_of(const test::Golden& golden, const fs::pat
         scale.is_array() ? scale.get<std::vector<double>>()
                          : std::vector<double>(transformer.at("vace_layers").size(), scale);
   }
+  request.dmd_denoising_steps = r.value("dmd_denoising_steps", std::vector<int>{});
   if (r.contains("strength")) request.strength = r["strength"].get<double>();
   request.max_sequence_length = r.at("max_sequence_length");
   return request;

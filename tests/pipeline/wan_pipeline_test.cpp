@@ -26,8 +26,9 @@ TEST_P(Pipeline, IsDiffusers) {
 INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                          testing::Values("t2v-tiny", "t2v-tiny.euler", "t2v-tiny.noguidance",
                                          "t2v-tiny.oneframe", "t2v-tiny.order3", "t2v-tiny.video",
-                                         "vace-tiny", "vace-tiny.reference", "a14b-tiny",
-                                         "ti2v-5b-tiny", "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
+                                         "vace-tiny", "vace-tiny.reference", "t2v-tiny.dmd",
+                                         "ti2v-5b-tiny.dmd", "a14b-tiny", "ti2v-5b-tiny",
+                                         "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
                                          "i2v-a14b-tiny", "i2v-a14b-tiny.last",
                                          "ti2v-5b-tiny.image"),
                          [](const auto& info) {
@@ -123,6 +124,13 @@ TEST(PipelineTwin, AStepOfStrengthIsSeen) {
   *run.request.strength += 0.2;
   run.make();
   EXPECT_NE(run.first_difference(), "");
+}
+
+TEST(PipelineTwin, ATimestepOfDmdIsSeen) {
+  TinyRun run("t2v-tiny.dmd");
+  run.request.dmd_denoising_steps[1] += 10;
+  run.make();
+  EXPECT_EQ(run.first_difference(), "frames");
 }
 
 TEST(PipelineTwin, TheOrderOfTheSolverIsSeen) {
@@ -229,6 +237,17 @@ TEST_F(Control, APausedVideoGoesOnToTheSameBytes) {
   EXPECT_TRUE(resumed.all.empty());
   const auto done = pipeline->generate(run.request, 0, &paused.snapshot, resumed, never, group);
   EXPECT_EQ(done.kind, gen::Outcome::Kind::Done);
+  EXPECT_EQ(resumed.all, whole.all);
+}
+
+TEST_F(Control, APausedVideoOfDmdGetsTheSameNoise) {
+  run.request.dmd_denoising_steps = {1000, 757, 522};
+  run.request.num_inference_steps = 3;
+  Bytes whole, resumed;
+  AskAfter never, pause(1, Ask::Pause);
+  pipeline->generate(run.request, 0, nullptr, whole, never, group);
+  const auto paused = pipeline->generate(run.request, 0, nullptr, resumed, pause, group);
+  pipeline->generate(run.request, 0, &paused.snapshot, resumed, never, group);
   EXPECT_EQ(resumed.all, whole.all);
 }
 

@@ -24,6 +24,18 @@ TEST(Noise, IsThatOfDiffusers) {
   }
 }
 
+TEST(Noise, IsRenewedInTheOrderThatItIsDrawn) {
+  const std::vector<int64_t> shape{1, 4, 3, 2, 2};
+  const at::Tensor first = initial_noise(shape, 9, "cpu", at::kCPU);
+  const at::Tensor second = renewed_noise(shape, 0, 9, "cpu", at::kCPU);
+  const at::Tensor third = renewed_noise(shape, 1, 9, "cpu", at::kCPU);
+  EXPECT_EQ(second.sizes(), at::IntArrayRef(shape));
+  EXPECT_FALSE(at::equal(first, second));
+  EXPECT_FALSE(at::equal(second, third));
+  const at::Tensor both = initial_noise({2, 3, 4, 2, 2}, 9, "cpu", at::kCPU);
+  EXPECT_TRUE(at::equal(second, both.narrow(0, 1, 1).transpose(1, 2)));
+}
+
 TEST(Noise, RefusesAGeneratorThatIsNotThere) {
   for (const char* where : {"cuda", "tpu"}) {
     try {

@@ -32,7 +32,8 @@ struct ModelDefaults {
   double flow_shift = 1.0;
   std::optional<double> boundary_ratio;
   std::string negative_prompt;
-  int max_sequence_length = 512;  // tokens of a prompt
+  int max_sequence_length = 512;         // tokens of a prompt
+  std::vector<int> dmd_denoising_steps;  // timesteps of a model distilled for them; else none
 
   /// What cannot be, a sentence each; empty when all is well.
   std::vector<std::string> problems() const;

@@ -54,6 +54,7 @@ struct Description {
   std::optional<double> guidance_scale_2;  // default of the low-noise expert; none: guidance_scale
   std::optional<double> boundary_ratio;
   double flow_shift = 3;
+  std::vector<int> dmd_denoising_steps{};  // timesteps of a model distilled for them; else none
   int max_sequence_length = 512;
   std::string negative_prompt;
 };

@@ -47,6 +47,7 @@ struct ResolvedRequest {
   double guidance_scale = 0;
   double guidance_scale_2 = 0;
   double flow_shift = 0;
+  std::vector<int> dmd_denoising_steps;  // as of the description
   std::optional<double> boundary_ratio;  // none: one expert for all steps
   int max_sequence_length = 0;
   Inputs inputs;

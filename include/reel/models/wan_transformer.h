@@ -10,6 +10,7 @@
 #include "reel/models/wan_vace.h"
 #include "reel/nn/patch_embedding.h"
 #include "reel/residency/blocks.h"
+#include "reel/weights/checkpoint.h"
 
 // Shapes: B batch, S video tokens, T text tokens, D width, C latent channels, F, Y, X latent
 // frames, rows and columns, N timesteps of a schedule.
@@ -61,6 +62,10 @@ struct Conditions {
 /// once, by rope, times and prompt, and kept by the caller. Nothing waits for the device.
 struct WanTransformer {
   WanTransformer(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
+
+  /// What published files hold and nothing reads: norms of no use, and the gates of FastVideo's
+  /// sparse attention, which is dense here.
+  static weights::LoadOptions load_options();
 
   /// The patches of latents [B, C, F, Y, X]. Throws Error(InvalidArgument) if they are not whole
   /// patches, or more along an axis than the model knows.

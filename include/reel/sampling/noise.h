@@ -15,4 +15,9 @@ namespace reel::sampling {
 at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed, const std::string& generator_device,
                          at::Device device);
 
+/// The noise that is drawn after the initial noise and `before` others like it: [1, T, C, H, W], as
+/// FastVideo draws it, in the order of `shape`.
+at::Tensor renewed_noise(at::IntArrayRef shape, int before, uint64_t seed,
+                         const std::string& generator_device, at::Device device);
+
 }  // namespace reel::sampling

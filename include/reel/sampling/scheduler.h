@@ -38,8 +38,12 @@ class Scheduler {
   /// `sample`, which is clean, with `noise` of level `i`.
   at::Tensor noised(const at::Tensor& sample, const at::Tensor& noise, int i) const;
 
-  /// The sample at level `i + 1`, from the one at level `i` and the velocity that the model saw
-  /// there. Takes device tensors without waiting for the device: every scalar lives on the host.
+  /// Whether a step ends in a clean sample, which is given noise of the next level.
+  virtual bool renews_noise() const { return false; }
+
+  /// The sample at level `i + 1`, or a clean one, from the one at level `i` and the velocity that
+  /// the model saw there. Takes device tensors without waiting for the device: every scalar lives
+  /// on the host.
   virtual at::Tensor step(const at::Tensor& model_output, const at::Tensor& sample, int i,
                           History& history) const = 0;
 
@@ -64,5 +68,9 @@ int first_step(int steps, double strength);
 /// that would divide by zero.
 std::unique_ptr<Scheduler> make_scheduler(const config::SchedulerConfig& config, int steps,
                                           std::optional<double> flow_shift = std::nullopt);
+
+/// Few steps at `timesteps`, which fall, for a model that was distilled for them.
+std::unique_ptr<Scheduler> make_dmd_scheduler(const std::vector<int>& timesteps, double flow_shift,
+                                              int num_train_timesteps);
 
 }  // namespace reel::sampling

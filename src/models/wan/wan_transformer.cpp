@@ -76,6 +76,14 @@ WanTransformer::WanTransformer(const weights::ParamScope& scope,
   if (!c.vace_layers.empty()) vace.emplace(scope, c);
 }
 
+weights::LoadOptions WanTransformer::load_options() {
+  weights::LoadOptions options;
+  options.unused = [](std::string_view name) {
+    return name.find(".norm_added_q.") != name.npos || name.find(".to_gate_compress.") != name.npos;
+  };
+  return options;
+}
+
 nn::Grid WanTransformer::grid_of(const at::Tensor& latents_BCFYX) const {
   const char* const names[] = {"frames", "rows", "columns"};
   int64_t patches[3];
