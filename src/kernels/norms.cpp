@@ -2,17 +2,30 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <type_traits>
 #include <vector>
 
 #include "cpu_rows.h"
+#include "gpu_rows.h"
 
 namespace reel::kernels {
 namespace {
 
 bool fused(const at::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+  const bool known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+  return known && (x.is_cpu() || (x.is_cuda() && gpu::enabled() && gpu::fits(x.size(-1))));
+}
+
+template <class Work>
+void run_on_gpu(const Work& work, const at::Tensor& x) {
+  const c10::OptionalDeviceGuard guard(x.device());
+  const c10::impl::VirtualGuardImpl device(x.device().type());
+  const char* why = gpu::run(work, x.scalar_type() == at::kBFloat16,
+                             device.getStream(x.device()).native_handle());
+  TORCH_CHECK(!why, "a fused kernel did not start: ", why);
 }
 
 /// Calls work with the type of x's values in memory: float, or the bits of bf16.
@@ -22,44 +35,37 @@ void with_type(const at::Tensor& x, const Work& work) {
                                 : work(std::type_identity<cpu::Bf16>{});
 }
 
+/// Null for an undefined tensor.
 template <class T>
 T* values(const at::Tensor& x) {
-  return static_cast<T*>(x.data_ptr());
+  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
 }
 
-/// Which row of modulation is whose, as Affine says.
-class Rows {
- public:
-  Rows(const at::Tensor& values_RD, const at::Tensor& row_of_BS, const at::Tensor& x_BSD)
-      : kept_(values_RD.defined() && values_RD.stride(1) != 1 ? values_RD.contiguous()
-                                                              : values_RD) {
-    if (!kept_.defined()) return;
-    const int64_t D = x_BSD.size(-1), tokens = x_BSD.numel() / D;
-    TORCH_CHECK(kept_.scalar_type() == at::kFloat && kept_.is_cpu() && kept_.size(1) == D,
-                "rows are fp32, on the CPU, as wide as the tokens");
-    first_ = kept_.const_data_ptr<float>();
-    if (kept_.size(0) == 1) return;
-    stride_ = kept_.stride(0);
+/// Which row of modulation is whose, as Affine says; the tensors live as long as this.
+struct Rows {
+  Rows(const at::Tensor& values_RD, const at::Tensor& row_of_BS, const at::Tensor& x_BSD) {
+    if (!values_RD.defined()) return;
+    const int64_t D = x_BSD.size(-1), tokens = x_BSD.numel() / D, R = values_RD.size(0);
+    kept = values_RD.stride(1) == 1 ? values_RD : values_RD.contiguous();
+    TORCH_CHECK(
+        kept.scalar_type() == at::kFloat && kept.device() == x_BSD.device() && kept.size(1) == D,
+        "rows are fp32, beside the tokens and as wide");
+    table.first = kept.const_data_ptr<float>();
+    table.run = tokens;
+    if (R == 1) return;
+    table.stride = kept.stride(0);
     if (row_of_BS.defined()) {
-      index_ = row_of_BS.contiguous();
-      TORCH_CHECK(index_.numel() == tokens, "one row index a token");
-      row_of_ = index_.const_data_ptr<int64_t>();
+      index = row_of_BS.contiguous();
+      TORCH_CHECK(index.numel() == tokens, "one row index a token");
+      table.row_of = index.const_data_ptr<int64_t>();
     } else {
-      TORCH_CHECK(tokens % kept_.size(0) == 0, "tokens fall into equal runs");
-      run_ = tokens / kept_.size(0);
+      TORCH_CHECK(tokens % R == 0, "tokens fall into equal runs");
+      table.run = tokens / R;
     }
   }
 
-  bool defined() const { return first_ != nullptr; }
-  const float* of(int64_t token) const {
-    return first_ + stride_ * (row_of_ ? row_of_[token] : token / run_);
-  }
-
- private:
-  at::Tensor kept_, index_;
-  const float* first_ = nullptr;
-  const int64_t* row_of_ = nullptr;
-  int64_t stride_ = 0, run_ = 1;
+  at::Tensor kept, index;
+  RowTable table;
 };
 
 /// Calls work(token, scratch) for every token, in parallel; scratch holds 2·D values.
@@ -72,6 +78,30 @@ void for_tokens(const at::Tensor& x_BSD, const Work& work) {
   });
 }
 
+void run_on_cpu(const Chain& c, const at::Tensor& x_BSD) {
+  const int64_t D = c.width;
+  with_type(x_BSD, [&]<class T>(std::type_identity<T>) {
+    const auto at = [D](const void* tokens, int64_t n) {
+      return static_cast<const T*>(tokens) + n * D;
+    };
+    const auto of = [D](void* tokens, int64_t n) { return static_cast<T*>(tokens) + n * D; };
+    for_tokens(x_BSD, [&](int64_t n, float* row) {
+      cpu::load(at(c.x, n), row, D);
+      if (c.y) {
+        float* y = row + D;
+        cpu::load(at(c.y, n), y, D);
+        c.gate.first ? cpu::add_gated(row, y, c.gate.of(n), D) : cpu::add(row, y, D);
+        cpu::store(row, of(c.sum, n), D);
+        cpu::load(of(c.sum, n), row, D);
+      }
+      if (c.normed) {
+        cpu::layer_norm(row, c.scale.of(n), c.shift.of(n), c.eps, D);
+        cpu::store(row, of(c.normed, n), D);
+      }
+    });
+  });
+}
+
 /// The whole chain; what is undefined is left out.
 void run(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Tensor& gate_RD,
          const Affine& affine, const at::Tensor& row_of_BS, double eps, const at::Tensor& sum_BSD,
@@ -79,23 +109,36 @@ void run(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Tensor& gat
   TORCH_CHECK(
       !y_BSD.defined() || (y_BSD.sizes() == x_BSD.sizes() && y_BSD.dtype() == x_BSD.dtype()),
       "what is added is like what it is added to");
-  const int64_t D = x_BSD.size(-1);
   const Rows gate(gate_RD, row_of_BS, x_BSD), scale(affine.scale_RD, row_of_BS, x_BSD),
       shift(affine.shift_RD, row_of_BS, x_BSD);
+  const Chain chain{.x = values<const void>(x_BSD),
+                    .y = values<const void>(y_BSD),
+                    .gate = gate.table,
+                    .scale = scale.table,
+                    .shift = shift.table,
+                    .eps = static_cast<float>(eps),
+                    .sum = values<void>(sum_BSD),
+                    .normed = values<void>(normed_BSD),
+                    .tokens = x_BSD.numel() / x_BSD.size(-1),
+                    .width = x_BSD.size(-1)};
+  x_BSD.is_cuda() ? run_on_gpu(chain, x_BSD) : run_on_cpu(chain, x_BSD);
+}
+
+void run_on_cpu(const Turn& t, const at::Tensor& x_BSD) {
+  const int64_t D = t.width, R = t.half;
   with_type(x_BSD, [&]<class T>(std::type_identity<T>) {
     for_tokens(x_BSD, [&](int64_t n, float* row) {
-      cpu::load(values<const T>(x_BSD) + n * D, row, D);
-      if (y_BSD.defined()) {
-        float* y = row + D;
-        cpu::load(values<const T>(y_BSD) + n * D, y, D);
-        gate.defined() ? cpu::add_gated(row, y, gate.of(n), D) : cpu::add(row, y, D);
-        cpu::store(row, values<T>(sum_BSD) + n * D, D);
-        cpu::load(values<T>(sum_BSD) + n * D, row, D);
+      T* out = static_cast<T*>(t.out) + n * D;
+      cpu::load(static_cast<const T*>(t.x) + n * D, row, D);
+      cpu::rms_norm(row, t.weight, t.eps, D);
+      cpu::store(row, out, D);
+      if (R == 0) return;
+      cpu::load(out, row, D);
+      const int64_t angles = n % t.sequence * R;
+      for (int64_t i = 0; i < D; i += 2 * R) {
+        cpu::rotate(row + i, t.cos + angles, t.sin + angles, 2 * R);
       }
-      if (normed_BSD.defined()) {
-        cpu::layer_norm(row, scale.of(n), shift.of(n), static_cast<float>(eps), D);
-        cpu::store(row, values<T>(normed_BSD) + n * D, D);
-      }
+      cpu::store(row, out, D);
     });
   });
 }
@@ -136,29 +179,26 @@ at::Tensor rms_norm(const at::Tensor& x_BSD, const at::Tensor& weight_D, double 
 
 at::Tensor rms_norm_rope(const at::Tensor& x_BSD, const at::Tensor& weight_D, double eps,
                          const at::Tensor& cos_SR, const at::Tensor& sin_SR) {
-  if (!fused(x_BSD)) return plain::rms_norm_rope(x_BSD, weight_D, eps, cos_SR, sin_SR);
-  const int64_t D = x_BSD.size(-1), S = x_BSD.size(-2);
+  const int64_t D = x_BSD.size(-1), S = x_BSD.size(-2), R = cos_SR.defined() ? cos_SR.size(1) : 0;
+  const bool whole = x_BSD.is_cpu() || 2 * R % gpu::kVector == 0;
+  if (!fused(x_BSD) || !whole) return plain::rms_norm_rope(x_BSD, weight_D, eps, cos_SR, sin_SR);
   const auto x = x_BSD.contiguous(), weight = weight_D.to(at::kFloat).contiguous();
   const auto cos = cos_SR.contiguous(), sin = sin_SR.contiguous();
-  const int64_t R = cos_SR.defined() ? cos_SR.size(1) : 0;
   TORCH_CHECK(weight.numel() == D, "a weight for each value of a token");
   TORCH_CHECK(R == 0 || (cos.size(0) == S && sin.sizes() == cos.sizes() && D % (2 * R) == 0),
               "angles for each token, of whole heads");
   auto result = at::empty_like(x);
-  with_type(x, [&]<class T>(std::type_identity<T>) {
-    for_tokens(x, [&](int64_t n, float* row) {
-      T* out = values<T>(result) + n * D;
-      cpu::load(values<const T>(x) + n * D, row, D);
-      cpu::rms_norm(row, weight.const_data_ptr<float>(), static_cast<float>(eps), D);
-      cpu::store(row, out, D);
-      if (R == 0) return;
-      cpu::load(out, row, D);
-      const float* angles[] = {cos.const_data_ptr<float>() + n % S * R,
-                               sin.const_data_ptr<float>() + n % S * R};
-      for (int64_t i = 0; i < D; i += 2 * R) cpu::rotate(row + i, angles[0], angles[1], 2 * R);
-      cpu::store(row, out, D);
-    });
-  });
+  const Turn turn{.x = values<const void>(x),
+                  .weight = values<const float>(weight),
+                  .cos = values<const float>(cos),
+                  .sin = values<const float>(sin),
+                  .eps = static_cast<float>(eps),
+                  .out = values<void>(result),
+                  .tokens = x.numel() / D,
+                  .width = D,
+                  .sequence = S,
+                  .half = R};
+  x.is_cuda() ? run_on_gpu(turn, x) : run_on_cpu(turn, x);
   return result;
 }
 

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "token_rows.h"
+
+namespace reel::kernels::gpu {
+
+/// Whether `run` can be had: built with nvcc, on a Hopper GPU, and asked for by
+/// REEL_FUSED_KERNELS=1 (until they are measured, ATen's operations are the default).
+bool enabled();
+
+/// Whether tokens of this width can be run: whole vectors, and few enough for one block.
+bool fits(int64_t width);
+
+/// Starts the kernel on a CUDA stream. Rows are aligned to 16 bytes. Null, or why it did not start.
+const char* run(const Chain& chain, bool bf16, void* stream);
+const char* run(const Turn& turn, bool bf16, void* stream);
+
+}  // namespace reel::kernels::gpu

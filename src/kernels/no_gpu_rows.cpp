@@ -1,0 +1,11 @@
+#include "gpu_rows.h"
+
+/// Built without nvcc.
+namespace reel::kernels::gpu {
+
+bool enabled() { return false; }
+bool fits(int64_t) { return false; }
+const char* run(const Chain&, bool, void*) { return "built without nvcc"; }
+const char* run(const Turn&, bool, void*) { return "built without nvcc"; }
+
+}  // namespace reel::kernels::gpu
