@@ -67,7 +67,7 @@ def main():
                 frame = frames[round(place * (len(frames) - 1) / (PICTURES - 1))]
                 picture = Image.fromarray((frame.permute(1, 2, 0) * 255).round().byte().numpy())
                 sheet.paste(picture, (x + place * SIDE, y + LINE))
-    sheet.save(a.out, optimize=True)
+    sheet.quantize(256).save(a.out, optimize=True)
 
 
 main()
