@@ -15,18 +15,6 @@ namespace {
 
 constexpr int kMostRedirects = 5;
 
-struct Received {
-  std::string body;
-  size_t most;
-};
-
-size_t receive(char* data, size_t size, size_t count, void* user) {
-  auto& received = *static_cast<Received*>(user);
-  if (received.body.size() + size * count > received.most) return 0;
-  received.body.append(data, size * count);
-  return size * count;
-}
-
 /// The body of what `url` names; or makes `url` what it redirects to.
 std::optional<std::string> get(std::string& url, Reach reach, const Limits& limits,
                                const std::string& field) {
@@ -43,8 +31,7 @@ std::optional<std::string> get(std::string& url, Reach reach, const Limits& limi
   if (reach == Reach::Public) connect_to_public_only(curl, refused);
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(limits.max_bytes));
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &received);
+  receive_into(curl, received);
   const CURLcode code = curl_easy_perform(curl);
   if (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED) {
     throw Error(

@@ -19,6 +19,13 @@ curl_socket_t open_public(void* refused, curlsocktype, curl_sockaddr* address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+size_t append(char* data, size_t size, size_t count, void* user) {
+  auto& received = *static_cast<Received*>(user);
+  if (received.body.size() + size * count > received.max_bytes) return 0;
+  received.body.append(data, size * count);
+  return size * count;
+}
+
 }  // namespace
 
 void start_libcurl() {
@@ -39,6 +46,11 @@ void set_limits(CURL* handle, const Limits& limits) {
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(limits.timeout_s * 1e3));
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(limits.connect_timeout_s * 1e3));
+}
+
+void receive_into(CURL* handle, Received& received) {
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, append);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &received);
 }
 
 void connect_to_public_only(CURL* handle, bool& refused) {

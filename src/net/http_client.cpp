@@ -8,21 +8,6 @@
 #include "reel/base/error.h"
 
 namespace reel::net {
-namespace {
-
-struct Sink {
-  std::string body;
-  size_t max_bytes;
-};
-
-size_t append(char* data, size_t size, size_t count, void* user) {
-  auto& sink = *static_cast<Sink*>(user);
-  if (sink.body.size() + size * count > sink.max_bytes) return 0;
-  sink.body.append(data, size * count);
-  return size * count;
-}
-
-}  // namespace
 
 HttpClient::HttpClient(Limits limits) : limits_(limits), handle_(open_handle().release()) {}
 
@@ -45,11 +30,10 @@ Response HttpClient::post(const std::string& url, std::string_view body,
 }
 
 Response HttpClient::send(const std::string& url) {
-  Sink sink{{}, limits_.max_bytes};
+  Received received{{}, limits_.max_bytes};
   curl_easy_setopt(handle_, CURLOPT_URL, url.c_str());
   set_limits(handle_, limits_);
-  curl_easy_setopt(handle_, CURLOPT_WRITEFUNCTION, append);
-  curl_easy_setopt(handle_, CURLOPT_WRITEDATA, &sink);
+  receive_into(handle_, received);
   const CURLcode code = curl_easy_perform(handle_);
   if (code == CURLE_WRITE_ERROR) {
     throw Error(ErrorCode::TooLarge, url + ": the reply is over the limit");
@@ -59,7 +43,7 @@ Response HttpClient::send(const std::string& url) {
   }
   long status = 0;
   curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
-  return {static_cast<int>(status), std::move(sink.body)};
+  return {static_cast<int>(status), std::move(received.body)};
 }
 
 }  // namespace reel::net
