@@ -1,6 +1,5 @@
 #include "cpu_rows.h"
 
-#include <bit>
 #include <cmath>
 
 namespace reel::kernels::cpu {
@@ -12,7 +11,7 @@ namespace reel::kernels::cpu {
 
 [[gnu::target_clones("avx512f", "avx2", "default")]] void load(const Bf16* from, float* row,
                                                                int64_t n) {
-  for (int64_t i = 0; i < n; ++i) row[i] = std::bit_cast<float>(uint32_t{from[i]} << 16);
+  for (int64_t i = 0; i < n; ++i) row[i] = widened(from[i]);
 }
 
 [[gnu::target_clones("avx512f", "avx2", "default")]] void store(const float* row, float* to,
@@ -22,11 +21,7 @@ namespace reel::kernels::cpu {
 
 [[gnu::target_clones("avx512f", "avx2", "default")]] void store(const float* row, Bf16* to,
                                                                 int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    const auto bits = std::bit_cast<uint32_t>(row[i]);
-    const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    to[i] = static_cast<Bf16>((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);  // NaN stays
-  }
+  for (int64_t i = 0; i < n; ++i) round_to(row[i], to[i]);
 }
 
 [[gnu::target_clones("avx512f", "avx2", "default")]] void add(float* row, const float* y,

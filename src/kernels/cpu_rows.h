@@ -2,11 +2,11 @@
 
 #include <cstdint>
 
+#include "bf16.h"
+
 /// Passes over one token's `n` values in fp32. Each is compiled for AVX-512, AVX2 and baseline, and
 /// the machine's own is chosen when the program is loaded.
 namespace reel::kernels::cpu {
-
-using Bf16 = uint16_t;  // its bits
 
 void load(const float* from, float* row, int64_t n);
 void load(const Bf16* from, float* row, int64_t n);

@@ -32,7 +32,7 @@ void run_on_gpu(const Work& work, const at::Tensor& x) {
 template <class Work>
 void with_type(const at::Tensor& x, const Work& work) {
   x.scalar_type() == at::kFloat ? work(std::type_identity<float>{})
-                                : work(std::type_identity<cpu::Bf16>{});
+                                : work(std::type_identity<Bf16>{});
 }
 
 /// Null for an undefined tensor.

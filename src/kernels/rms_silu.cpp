@@ -31,7 +31,7 @@ void rms_silu_out(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor
     at::silu_out(out, plain::rms(x, gamma));
   } else if (y.is_contiguous()) {
     const at::Tensor from = x.contiguous(), scale = gamma.contiguous();
-    bf16 ? run<cpu::Bf16>(from, scale, y) : run<float>(from, scale, y);
+    bf16 ? run<Bf16>(from, scale, y) : run<float>(from, scale, y);
   } else if (y.dim() > 1) {  // a part of something: its own parts may be whole
     for (int64_t i = 0; i < y.size(0); ++i) rms_silu_out(x[i], gamma, y[i]);
   } else {

@@ -6,17 +6,6 @@
 namespace reel::kernels::cpu {
 namespace {
 
-inline float widen(float x) { return x; }
-inline float widen(Bf16 x) { return std::bit_cast<float>(uint32_t{x} << 16); }
-
-inline void round_to(float& y, float x) { y = x; }
-inline void round_to(Bf16& y, float x) {
-  const auto bits = std::bit_cast<uint32_t>(x);
-  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  const uint32_t nan = 0u - uint32_t{(bits & 0x7fffffff) > 0x7f800000};  // all ones, or none
-  y = static_cast<Bf16>((rounded & ~nan) | (0x7fc0 & nan));
-}
-
 // e^x, right to 1e-7, in operations that all exist for vectors: 2^n made of bits, times e^r with
 // |r| <= ln 2 / 2 by the polynomial of Cephes' expf.
 inline float exponential(float x) {
@@ -40,13 +29,13 @@ template <class T>
 [[gnu::always_inline]] inline void row_of(const T* x, const T* gamma, T* y, int64_t n) {
   float squares = 0;
 #pragma omp simd reduction(+ : squares)
-  for (int64_t i = 0; i < n; ++i) squares += widen(x[i]) * widen(x[i]);
+  for (int64_t i = 0; i < n; ++i) squares += widened(x[i]) * widened(x[i]);
   const float norm = std::sqrt(squares);
   const float factor = std::sqrt(static_cast<float>(n)) / (norm < 1e-12f ? 1e-12f : norm);
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    const float normed = widen(x[i]) * factor * widen(gamma[i]);
-    round_to(y[i], normed / (1 + exponential(-normed)));
+    const float normed = widened(x[i]) * factor * widened(gamma[i]);
+    round_to(normed / (1 + exponential(-normed)), y[i]);
   }
 }
 

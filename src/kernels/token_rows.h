@@ -2,18 +2,13 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstring>
+
+#include "bf16.h"
 
 /// What is asked of the chains of norms.h, as plain pointers, and what one thread of a GPU's block
 /// does about one token. A CPU's threads can play the block: so the tests of this file need no GPU.
 ///
 /// Includes no ATen: nvcc reads it too.
-#ifdef __CUDACC__
-#define REEL_ANYWHERE __host__ __device__
-#else
-#define REEL_ANYWHERE
-#endif
-
 namespace reel::kernels {
 
 /// Which row of fp32 values is whose: token n takes row `row_of[n]`, or without it row n / run.
@@ -47,29 +42,6 @@ struct Turn {
 };
 
 namespace gpu {
-
-struct Bf16 {
-  uint16_t bits;
-};
-
-template <class To, class From>
-REEL_ANYWHERE To same_bits(const From& from) {
-  To to;
-  memcpy(&to, &from, sizeof to);
-  return to;
-}
-
-REEL_ANYWHERE inline float widened(float value) { return value; }
-REEL_ANYWHERE inline float widened(Bf16 value) {
-  return same_bits<float>(static_cast<uint32_t>(value.bits) << 16);
-}
-
-REEL_ANYWHERE inline void round_to(float value, float& to) { to = value; }
-REEL_ANYWHERE inline void round_to(float value, Bf16& to) {  // to nearest even, NaN stays
-  const auto bits = same_bits<uint32_t>(value);
-  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  to.bits = static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
-}
 
 /// What a thread reads and writes at a time.
 constexpr int kVector = 8;

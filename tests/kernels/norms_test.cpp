@@ -101,7 +101,7 @@ TEST(Rows, Bf16RoundsAsAten) {
   auto x = at::randn({4096}) * at::pow(10.0, at::randint(-40, 39, {4096}).to(at::kDouble));
   x = at::cat({x.to(at::kFloat), at::tensor({0.0F, -0.0F, INFINITY, -INFINITY, NAN, 1.00390625F})});
   auto rounded = at::empty_like(x, at::kBFloat16);
-  cpu::store(x.const_data_ptr<float>(), static_cast<cpu::Bf16*>(rounded.data_ptr()), x.numel());
+  cpu::store(x.const_data_ptr<float>(), static_cast<Bf16*>(rounded.data_ptr()), x.numel());
   EXPECT_TRUE(at::allclose(rounded, x.to(at::kBFloat16), 0, 0, /*equal_nan=*/true));
 }
 

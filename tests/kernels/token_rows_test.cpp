@@ -53,7 +53,7 @@ void run_as_gpu(const Work& work, at::ScalarType dtype) {
   if (dtype == at::kFloat) {
     one ? run_as_gpu<float, 1>(work) : run_as_gpu<float, 4>(work);
   } else {
-    one ? run_as_gpu<gpu::Bf16, 1>(work) : run_as_gpu<gpu::Bf16, 4>(work);
+    one ? run_as_gpu<Bf16, 1>(work) : run_as_gpu<Bf16, 4>(work);
   }
 }
 
