@@ -32,27 +32,26 @@ Span span_of(int i, int64_t frames_of_latent) {
   return i == 0 ? Span{0, 1} : Span{(i - 1) * count + 1, count};
 }
 
-/// Those frames of the input, in the size of the request.
-gen::Frames frames_of(const gen::VideoInput& input, Span span,
-                      const gen::ResolvedRequest& request) {
+/// As many frames of the input as the request's, in its size.
+gen::Frames frames_of(const gen::VideoInput& input, const gen::ResolvedRequest& request) {
   const gen::Frames& video = *input.content;
-  require(span.first + span.count <= video.count, input.field + ": frames beyond its end",
-          input.field);
-  const uint8_t* const from =
-      video.rgb.data() + static_cast<size_t>(span.first) * video.frame_bytes();
-  const auto bytes = static_cast<size_t>(span.count) * video.frame_bytes();
-  return resized(gen::Frames{span.count, video.width, video.height, {from, from + bytes}},
+  require(request.num_frames <= video.count, input.field + ": frames beyond its end", input.field);
+  const auto bytes = static_cast<size_t>(request.num_frames) * video.frame_bytes();
+  return resized(gen::Frames{request.num_frames,
+                             video.width,
+                             video.height,
+                             {video.rgb.data(), video.rgb.data() + bytes}},
                  size_of(request));
 }
 
 /// [1, 3, count, H, W] in -1…1.
-at::Tensor pixels_of(const gen::VideoInput& input, Span span, const gen::ResolvedRequest& request) {
-  return tensor_of(normalised(frames_of(input, span, request), 0, span.count)).unsqueeze(0);
+at::Tensor pixels_of(const gen::Frames& video, Span span) {
+  return tensor_of(normalised(video, span.first, span.count)).unsqueeze(0);
 }
 
 /// [1, 3, count, H, W] in 0…1.
-at::Tensor mask_of(const gen::VideoInput& input, Span span, const gen::ResolvedRequest& request) {
-  return tensor_of(mask_values(frames_of(input, span, request), 0, span.count)).unsqueeze(0);
+at::Tensor mask_of(const gen::Frames& mask, Span span) {
+  return tensor_of(mask_values(mask, span.first, span.count)).unsqueeze(0);
 }
 
 int latent_frames(const config::WanVaeConfig& config, const gen::ResolvedRequest& request) {
@@ -77,30 +76,42 @@ std::optional<at::Tensor> encode(const models::WanVaeEncoder& vae,
   return at::cat(latents, 2);
 }
 
-/// Part `i` of VACE's video: what the mask keeps, or what is to be made anew, the rest grey.
-at::Tensor masked(int i, bool anew, const config::WanVaeConfig& config,
-                  const gen::ResolvedRequest& request) {
-  const auto& [video, mask] = std::tie(request.inputs.video, request.inputs.mask);
-  const Span span = span_of(i, config.scale_factor_temporal);
-  if (!video || (!mask && !anew))
-    return at::zeros({1, 3, span.count, request.height, request.width});
-  const at::Tensor pixels = pixels_of(*video, span, request);
-  if (!mask) return pixels;
-  const at::Tensor chosen = mask_of(*mask, span, request) > 0.5;
+/// The same, normalised.
+std::optional<at::Tensor> encode_normalised(const models::WanVaeEncoder& vae,
+                                            const std::function<at::Tensor(int)>& part, int parts,
+                                            bool tiled, const KeepOn& keep_on) {
+  const auto encoded = encode(vae, part, parts, tiled, keep_on);
+  if (!encoded) return std::nullopt;
+  return vae.normalise(*encoded);
+}
+
+/// VACE's video and mask, if it has them, in the request's size.
+struct Edit {
+  std::optional<gen::Frames> video, mask;
+};
+
+/// Some frames of the video: what the mask keeps, or what is to be made anew, the rest grey.
+at::Tensor masked(const Edit& edit, Span span, bool anew, gen::Size size) {
+  if (!edit.video || (!edit.mask && !anew)) {
+    return at::zeros({1, 3, span.count, size.height, size.width});
+  }
+  const at::Tensor pixels = pixels_of(*edit.video, span);
+  if (!edit.mask) return pixels;
+  const at::Tensor chosen = mask_of(*edit.mask, span) > 0.5;
   return pixels * (anew ? chosen : chosen.logical_not());
 }
 
 /// A channel for each place in a latent's pixels, [1, n · n, T, h, w] in 0…1: of the mask's red, at
 /// the frame in the middle of each latent frame's share.
-at::Tensor folded_mask(const config::WanVaeConfig& config, const gen::ResolvedRequest& request) {
-  const auto& mask = request.inputs.mask;
+at::Tensor folded_mask(const std::optional<gen::Frames>& mask, const config::WanVaeConfig& config,
+                       const gen::ResolvedRequest& request) {
   const int64_t n = config.scale_factor_spatial, h = request.height / n, w = request.width / n;
   const int frames = latent_frames(config, request);
   if (!mask) return at::ones({1, n * n, frames, h, w});
   std::vector<at::Tensor> folded;
   for (int t = 0; t < frames; ++t) {
     const int middle = (2 * t + 1) * request.num_frames / (2 * frames);
-    folded.push_back(mask_of(*mask, {middle, 1}, request)[0][0][0]
+    folded.push_back(mask_of(*mask, {middle, 1})[0][0][0]
                          .reshape({h, n, w, n})
                          .permute({1, 3, 0, 2})
                          .flatten(0, 1));
@@ -126,42 +137,42 @@ std::optional<at::Tensor> image_channels(const models::WanVaeEncoder& vae,
     }
     return grey;
   };
-  const auto encoded = encode(vae, part, parts, tiled, keep_on);
-  if (!encoded) return std::nullopt;
-  const at::Tensor latents = vae.normalise(*encoded);
+  const auto latents = encode_normalised(vae, part, parts, tiled, keep_on);
+  if (!latents) return std::nullopt;
   const at::Tensor mask =
-      at::zeros({1, span, parts, latents.size(3), latents.size(4)}, latents.options());
+      at::zeros({1, span, parts, latents->size(3), latents->size(4)}, latents->options());
   mask.select(2, 0).fill_(1);
   if (last) mask.select(2, parts - 1).select(1, span - 1).fill_(1);
-  return at::cat({mask, latents}, 1);
+  return at::cat({mask, *latents}, 1);
 }
 
 std::optional<at::Tensor> first_frame(const models::WanVaeEncoder& vae,
                                       const config::WanVaeConfig& /*config*/,
                                       const gen::ResolvedRequest& request, bool tiled,
                                       const KeepOn& keep_on) {
-  const auto encoded = encode(
+  return encode_normalised(
       vae, [&](int) { return pixels_of(*request.inputs.image, request); }, 1, tiled, keep_on);
-  if (!encoded) return std::nullopt;
-  return vae.normalise(*encoded);
 }
 
 std::optional<at::Tensor> video_latents(const models::WanVaeEncoder& vae,
                                         const config::WanVaeConfig& config,
                                         const gen::ResolvedRequest& request, bool tiled,
                                         const KeepOn& keep_on) {
+  const gen::Frames video = frames_of(*request.inputs.video, request);
   const auto part = [&](int i) {
-    return pixels_of(*request.inputs.video, span_of(i, config.scale_factor_temporal), request);
+    return pixels_of(video, span_of(i, config.scale_factor_temporal));
   };
-  const auto encoded = encode(vae, part, latent_frames(config, request), tiled, keep_on);
-  if (!encoded) return std::nullopt;
-  return vae.normalise(*encoded);
+  return encode_normalised(vae, part, latent_frames(config, request), tiled, keep_on);
 }
 
 std::optional<at::Tensor> vace_control(const models::WanVaeEncoder& vae,
                                        const config::WanVaeConfig& config,
                                        const gen::ResolvedRequest& request, bool tiled,
                                        const KeepOn& keep_on) {
+  const auto& [video, mask] = std::tie(request.inputs.video, request.inputs.mask);
+  Edit edit;
+  if (video) edit.video = frames_of(*video, request);
+  if (mask) edit.mask = frames_of(*mask, request);
   const auto& references = request.inputs.reference_images;
   const int clips = 2 + static_cast<int>(references.size());
   int clip = 0;
@@ -177,12 +188,15 @@ std::optional<at::Tensor> vace_control(const models::WanVaeEncoder& vae,
 
   std::vector<at::Tensor> channels;
   for (const bool anew : {false, true}) {
-    const auto latents = latents_of([&](int i) { return masked(i, anew, config, request); },
-                                    latent_frames(config, request));
+    const auto latents = latents_of(
+        [&](int i) {
+          return masked(edit, span_of(i, config.scale_factor_temporal), anew, size_of(request));
+        },
+        latent_frames(config, request));
     if (!latents) return std::nullopt;
     channels.push_back(*latents);
   }
-  channels.push_back(folded_mask(config, request).to(channels[0].device()));
+  channels.push_back(folded_mask(edit.mask, config, request).to(channels[0].device()));
   at::Tensor control = at::cat(channels, 1).to(at::kFloat);
   for (const auto& reference : references) {
     const auto latents = latents_of(

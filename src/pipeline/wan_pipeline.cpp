@@ -257,10 +257,10 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
     return outcome;
   }
   if (condition->views_NIC.defined()) dump.add("image_embeds", condition->views_NIC);
-  if (condition->channels_1CThw.defined()) dump.add("condition", condition->channels_1CThw);
-  if (condition->first_1C1hw.defined()) dump.add("condition", condition->first_1C1hw);
-  if (condition->control_1CThw.defined()) dump.add("condition", condition->control_1CThw);
-  if (condition->video_1CThw.defined()) dump.add("condition", condition->video_1CThw);
+  for (const auto& tensor : {condition->channels_1CThw, condition->first_1C1hw,
+                             condition->control_1CThw, condition->video_1CThw}) {
+    if (tensor.defined()) dump.add("condition", tensor);
+  }
   outcome.text_seconds = watch.seconds();
 
   // 3. Latents
