@@ -10,7 +10,7 @@ namespace {
 /// For each timestep the nearest of the shifted levels that a model is trained with, then 0.
 at::Tensor nearest_levels(const std::vector<int>& timesteps, double shift, int count) {
   const at::Tensor plain = at::arange(count, 0, -1, at::kFloat) / count;
-  const at::Tensor levels = shift * plain / (1 + (shift - 1) * plain);
+  const at::Tensor levels = shift_sigma(plain, shift);
   std::vector<at::Tensor> sigmas;
   for (const int timestep : timesteps) {
     sigmas.push_back(levels[(levels * count - timestep).abs().argmin().item<int64_t>()]);

@@ -12,7 +12,7 @@ namespace {
 at::Tensor euler_sigmas(const config::SchedulerConfig& config, double shift, int steps) {
   const int num_train_timesteps = config.num_train_timesteps;
   const at::Tensor ends = at::tensor({1.0F, 1.0F / static_cast<float>(num_train_timesteps)});
-  const at::Tensor shifted = shift * ends / (1 + (shift - 1) * ends);
+  const at::Tensor shifted = shift_sigma(ends, shift);
   std::vector<double> sigmas = linspace(shifted[0].item<double>() * num_train_timesteps,
                                         shifted[1].item<double>() * num_train_timesteps, steps);
   for (double& sigma : sigmas) sigma = shift_sigma(sigma / num_train_timesteps, shift);

@@ -10,8 +10,6 @@ std::vector<double> linspace(double start, double stop, int count) {
   return points;
 }
 
-double shift_sigma(double sigma, double shift) { return shift * sigma / (1 + (shift - 1) * sigma); }
-
 void stretch(std::vector<double>& levels, double terminal) {
   if (levels.back() == 1) return;  // a single step: Diffusers divides zero by zero
   const double scale = (1 - levels.back()) / (1 - terminal);
