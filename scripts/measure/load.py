@@ -43,7 +43,7 @@ class Reel:
 
     def __init__(self, a):
         model = "fake:step_ms=100,steps=1000,frames=1"
-        self.server = served.Server(model, "--max-queue", "10000", binary=a.serve)
+        self.server = served.Server(model, "--max-queue", "10000", "--drain-timeout", "0", binary=a.serve)
         done = self.server.finished(self.server.start({"prompt": "a", "num_inference_steps": 1}), 0.01)
         Path(done["file_path"]).write_bytes(bytes(FILE_BYTES // a.part))
         jobs = [self.server.start({"prompt": "a"})["id"] for _ in range(1000 // a.part)]
