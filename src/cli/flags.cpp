@@ -8,9 +8,11 @@
 #include <iostream>
 #include <limits>
 
+#include "boolean_flag.h"
 #include "checks.h"
 #include "reel/base/error.h"
 #include "refused_flags.h"
+#include "server_flags.h"
 
 namespace reel::cli {
 namespace {
@@ -18,28 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::set<std::string> kPrecisions = {"fp32", "bf16", "fp16"};
-
-/// `--flag`, `--flag true` and `--flag false`, as SGLang's StoreBoolean.
-CLI::Option* add_boolean(CLI::App& app, const std::string& name, bool& value,
-                         const std::string& help) {
-  return app
-      .add_option_function<std::vector<std::string>>(
-          name,
-          [&value, name](const std::vector<std::string>& given) {
-            std::string text = given.front();
-            for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-            if (text != "true" && text != "false") {
-              throw CLI::ValidationError(name,
-                                         "expected true or false, got '" + given.front() + "'");
-            }
-            value = text == "true";
-          },
-          help)
-      ->expected(0, 1)
-      ->default_str("true")
-      ->option_text("[true|false]")
-      ->trigger_on_parse();
-}
 
 gen::Size parse_size(const std::string& text) {
   gen::Size size;
@@ -111,98 +91,6 @@ void add_model_flags(CLI::App& app, Flags& flags) {
   app.add_option("--warmup-steps", m.warm_up_steps, "denoising steps of the warm-up")
       ->check(CLI::Range(1, 1000))
       ->group("Model");
-}
-
-void add_server_flags(CLI::App& app, Flags& flags) {
-  auto& s = flags.server;
-  app.add_option("--host", s.host, "address to listen on")->group("Server");
-  app.add_option("--port", s.port, "taken: the next free of port + 42, + 84, …")
-      ->check(CLI::Range(0, 65535))
-      ->group("Server");
-  add_boolean(app, "--strict-ports", s.strict_ports, "fail when the port is taken")
-      ->group("Server");
-  app.add_option("--public-url", s.public_url, "what URLs in replies begin with")
-      ->check(check_url)
-      ->group("Server");
-  app.add_option("--allowed-hosts", s.allowed_hosts,
-                 "other names of this server in Host. On a loopback --host, or with any given, "
-                 "requests under names not known are refused")
-      ->check(check_host)
-      ->group("Server");
-  app.add_option("--cors-origin", s.cors_origins,
-                 "origins, such as https://app.example, whose pages may ask and read replies")
-      ->check(check_origin)
-      ->group("Server");
-  auto* cert = app.add_option("--tls-cert", s.tls_cert,
-                              "PEM file of the certificate and its chain, for https. SIGHUP: read "
-                              "again, for new connections");
-  auto* key = app.add_option("--tls-key", s.tls_key, "PEM file of its private key");
-  for (auto [one, other] : {std::pair{cert, key}, {key, cert}}) one->needs(other)->group("Server");
-  app.add_option("--api-key-file", s.api_key_file,
-                 "keys of the clients, one a line: key, or name:key; # begins a comment. Without "
-                 "one, only probes and /metrics answer. SIGHUP: read again")
-      ->group("Server");
-  app.add_option("--api-key", s.api_key, "one more key; other users of this machine can see it")
-      ->envname("REEL_API_KEY")
-      ->group("Server");
-  auto* secret = app.add_option("--webhook-secret", s.webhook_secret,
-                                "whsec_…, signs the events that `webhook_url` of a request asks "
-                                "for; other users of this machine can see it");
-  secret->envname("REEL_WEBHOOK_SECRET")->group("Server");
-  app.add_option("--webhook-url", s.webhook_url, "is told of every video that has ended")
-      ->check(check_url)
-      ->needs(secret)
-      ->group("Server");
-  add_boolean(app, "--private-webhooks", s.private_webhooks,
-              "let requests name addresses of this machine and of private networks")
-      ->needs(secret)
-      ->group("Server");
-  app.add_option("--output-path", s.output_path, "folder of the videos and images made")
-      ->check(check_folder)
-      ->group("Server");
-  app.add_option("--max-queue", s.max_queue, "jobs that may wait; more get 429")
-      ->check(CLI::Range(1, 1'000'000))
-      ->group("Server");
-  app.add_option("--max-queue-per-key", s.max_queue_per_key,
-                 "jobs that may wait of one API key; 0: no limit")
-      ->check(CLI::Range(0, 1'000'000))
-      ->group("Server");
-  app.add_option_function<std::string>(
-         "--queue-policy",
-         [&s](const std::string& policy) {
-           s.queue_policy =
-               policy == "shortest" ? jobs::QueueOrder::Shortest : jobs::QueueOrder::Fifo;
-         },
-         "after `priority` and by turns between API keys: fifo, or shortest: short jobs go before "
-         "and interrupt long ones, for at most 8 times the long one's own work")
-      ->check(CLI::IsMember({"fifo", "shortest"}))
-      ->default_str("fifo")
-      ->group("Server");
-  app.add_option("--job-ttl", s.job_ttl,
-                 "seconds that a finished job and its files are kept, as `expires_at` tells; "
-                 "0: for ever")
-      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
-      ->group("Server");
-  app.add_option("--output-quota", s.output_quota,
-                 "bytes (500MB, 20GB, …) that the files of finished jobs may take: the oldest go "
-                 "with their jobs; 0: no end")
-      ->transform(CLI::AsSizeValue(false))
-      ->group("Server");
-  app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
-      ->check(number_from(0, 86400))
-      ->group("Server");
-  app.add_option("--url-fetch", s.url_fetch,
-                 "which URLs of pictures and videos are fetched: off, public (addresses of the "
-                 "Internet) or all")
-      ->check(CLI::IsMember({"off", "public", "all"}))
-      ->group("Server");
-  app.add_option("--input-root", s.input_roots,
-                 "folders on this machine that requests may name files in; none: no paths")
-      ->check(CLI::ExistingDirectory)
-      ->group("Server");
-  app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
-      ->group("Server");
 }
 
 /// A flag that brings an input: a file, its URL, or for a video a folder of frames.
@@ -355,7 +243,10 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   app.set_version_flag("--version", "reel " REEL_VERSION);
   app.add_option("--config", "a JSON or YAML file of flags")->group("Server");
   add_model_flags(app, flags);
-  add_server_flags(app, flags);
+  add_server_flags(app, flags.server);
+  app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->group("Server");
   RefusedFlags refused(app);
   app.require_subcommand(0, 1);
 

@@ -29,6 +29,7 @@ struct ServerFlags {
   double drain_timeout = 30;        // seconds
   std::string url_fetch = "public";
   std::vector<std::string> input_roots;
+  int preview_steps = 5;  // 0: none
 };
 
 struct GenerateFlags {

@@ -151,6 +151,7 @@ int serve(const Flags& flags) {
   options.public_url = s.public_url;
   options.allowed_hosts = s.allowed_hosts;
   options.cors_origins = s.cors_origins;
+  options.preview_steps = s.preview_steps;
   jobs::InputLoader inputs(input_options(s));
   http::Server server(options,
                       {jobs, blobs, *generator, metrics, inputs, webhooks ? &*webhooks : nullptr},

@@ -155,6 +155,13 @@ void draw(uint64_t seed, int frame, int width, int height, uint8_t* pixels) {
   }
 }
 
+Image small(uint64_t seed, const ResolvedRequest& request) {
+  Image image{std::max(request.width / 8, 1), std::max(request.height / 8, 1), {}};
+  image.rgb.resize(static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3);
+  draw(seed, 0, image.width, image.height, image.rgb.data());
+  return image;
+}
+
 }  // namespace
 
 bool is_fake(std::string_view model_path) {
@@ -214,8 +221,9 @@ Outcome FakeGenerator::generate(const ResolvedRequest& request, int output,
   Outcome outcome;
   control.report({Stage::TextEncoding, 0, 1});
   const Stopwatch denoising;
-  for (const int steps = request.num_inference_steps; step < steps; ++step) {
-    control.report({Stage::Denoising, step, steps});
+  const int steps = request.num_inference_steps;
+  control.report({Stage::Denoising, step, steps});
+  while (step < steps) {
     const Control::Ask ask = control.ask();
     if (ask == Control::Ask::Cancel) outcome.kind = Outcome::Kind::Cancelled;
     if (ask == Control::Ask::Pause) {
@@ -229,8 +237,9 @@ Outcome FakeGenerator::generate(const ResolvedRequest& request, int output,
       throw Error(options_.fail_with,
                   fmt::format("the fake was told to fail at step {}", step + 1));
     }
+    control.report({Stage::Denoising, ++step, steps});
+    if (has_preview(request.preview_steps, step, steps)) control.preview(small(seed, request));
   }
-  control.report({Stage::Denoising, step, step});
   outcome.denoise_seconds = denoising.seconds();
 
   const Stopwatch decoding;

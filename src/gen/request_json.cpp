@@ -193,6 +193,7 @@ VideoRequest read_common(Fields& fields) {
   request.inputs = read_inputs(fields);
   request.conditioning_scale = fields.numbers("conditioning_scale");
   request.strength = fields.number("strength");
+  request.preview_steps = fields.integer("preview_steps");
   // SGLang's lossless and high are about kernels; the others are OpenAI's. All get the best there
   // is.
   fields.word("quality", {"lossless", "high", "standard", "hd", "medium", "low", "auto"});
@@ -259,6 +260,7 @@ Parsed<ImageRequest> parse_image_request(const json& body) {
   request.stream = fields.truth("stream").value_or(false);
   const int partial = fields.integer("partial_images").value_or(0);
   if (partial < 0 || partial > 3) refuse("partial_images", "0 to 3", partial);
+  request.partial_images = partial;
   return finished(fields, std::move(request));
 }
 

@@ -342,6 +342,8 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
     fail("num_frames", fmt::format("at least {} with a last picture", model.frame_multiple + 1), 1);
   }
   resolve_conditioning(request, model, resolved);
+  resolved.preview_steps =
+      in_range("preview_steps", request.preview_steps.value_or(0), 0, kMaxSteps);
   return resolved;
 }
 

@@ -25,6 +25,7 @@ void visit_members(Request& request, const Visit& visit) {
   visit("flow_shift", request.flow_shift);
   visit("max_sequence_length", request.max_sequence_length);
   visit("conditioning_scale", request.conditioning_scale);
+  visit("preview_steps", request.preview_steps);
 }
 
 /// Never the content itself.

@@ -37,10 +37,12 @@ bool is_traceparent(std::string_view text) {
          text.substr(36, 16).find_first_not_of('0') != text.npos;
 }
 
+/// The reply to what `work` throws, if it does.
 template <class Work>
-Answer guarded(const Work& work) {
+std::optional<Reply> fault_of(const Work& work) {
   try {
-    return work();
+    work();
+    return std::nullopt;
   } catch (const Error& error) {
     return error_reply(error);
   } catch (const std::exception& fault) {
@@ -50,17 +52,7 @@ Answer guarded(const Work& work) {
 }
 
 std::function<void()> unthrowing(std::function<void()> work) {
-  return [work = std::move(work)] {
-    guarded([&]() -> Answer {
-      work();
-      return Reply{};
-    });
-  };
-}
-
-Reply& head_of(Ready& ready) {
-  if (auto* file = std::get_if<File>(&ready)) return file->head;
-  return std::get<Reply>(ready);
+  return [work = std::move(work)] { fault_of(work); };
 }
 
 void say_when_to_retry(Reply& reply) {
@@ -94,23 +86,10 @@ Answer Dispatcher::answer(Request& request) const {
   request.id = call.id;
   const auto trace = request.header("traceparent");
   if (trace && is_traceparent(*trace)) call.trace = request.trace = *trace;
-  Answer answer = guarded([&] { return route(request, call); });
-  if (auto* reply = std::get_if<Reply>(&answer)) {
-    finish(*reply, call);
-  } else if (auto* file = std::get_if<File>(&answer)) {
-    finish(file->head, call);
-  } else if (auto* events = std::get_if<Events>(&answer)) {
-    finish(events->head, call);
-    events->next = [next = std::move(events->next)](bool& last) {
-      std::string text;
-      const Answer fault = guarded([&]() -> Answer {
-        text = next(last);
-        return Reply{};
-      });
-      last = last || std::get<Reply>(fault).status != 200;
-      return text;
-    };
-    events->gone = unthrowing(std::move(events->gone));
+  Answer answer;
+  if (auto fault = fault_of([&] { answer = route(request, call); })) answer = *std::move(fault);
+  if (auto* ready = std::get_if<Ready>(&answer)) {
+    finish(*ready, call);
   } else {
     answer = finished_later(std::get<Wait>(std::move(answer)), std::move(call));
   }
@@ -152,13 +131,8 @@ Answer Dispatcher::route(Request& request, Call& call) const {
 Wait Dispatcher::finished_later(Wait wait, Call call) const {
   wait.poll = [this, call = std::move(call), poll = std::move(wait.poll)] {
     std::optional<Ready> ready;
-    Answer fault = guarded([&]() -> Answer {
-      ready = poll();
-      return Reply{};
-    });
-    auto& failed = std::get<Reply>(fault);
-    if (failed.status != 200) ready = std::move(failed);
-    if (ready) finish(head_of(*ready), call);
+    if (auto fault = fault_of([&] { ready = poll(); })) ready = *std::move(fault);
+    if (ready) finish(*ready, call);
     return ready;
   };
   wait.gone = unthrowing(std::move(wait.gone));
@@ -171,6 +145,19 @@ Reply Dispatcher::refuse(int status, const std::string& message) const {
   call.id = random_id("req_");
   finish(reply, call);
   return reply;
+}
+
+void Dispatcher::finish(Ready& ready, const Call& call) const {
+  if (auto* reply = std::get_if<Reply>(&ready)) return finish(*reply, call);
+  if (auto* file = std::get_if<File>(&ready)) return finish(file->head, call);
+  auto& events = std::get<Events>(ready);
+  finish(events.head, call);
+  events.next = [next = std::move(events.next)](bool& last) {
+    std::string text;
+    if (fault_of([&] { text = next(last); })) last = true;
+    return text;
+  };
+  events.gone = unthrowing(std::move(events.gone));
 }
 
 void Dispatcher::finish(Reply& reply, const Call& call) const {

@@ -33,6 +33,7 @@ class Dispatcher {
 
   Answer route(Request& request, Call& call) const;
   Wait finished_later(Wait wait, Call call) const;
+  void finish(Ready& ready, const Call& call) const;
   void finish(Reply& reply, const Call& call) const;
 
   Api& api_;

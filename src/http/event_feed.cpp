@@ -17,7 +17,8 @@ void EventFeed::add(const jobs::Job& job) {
   const std::lock_guard lock(mutex_);
   std::string_view type = jobs::name(job.status);
   if (job.status == jobs::Status::InProgress) {
-    type = at_work_.insert(job.id).second ? "started" : "progress";
+    const bool first = at_work_.insert(job.id).second;
+    type = first ? "started" : job.progress.preview ? "preview" : "progress";
   } else {
     at_work_.erase(job.id);
   }

@@ -22,8 +22,9 @@ class EventFeed {
 
   struct Event {
     uint64_t number = 0;
-    std::string_view type;  // "queued", "started", "progress", "completed", "failed", "cancelled"
-    jobs::Job job;          // as it was then
+    std::string_view
+        type;  // "queued", "started", "progress", "preview", "completed", "failed", "cancelled"
+    jobs::Job job;  // as it was then
   };
 
   /// The next event after number `at` of job `id`, of any job if that is ""; `at` then is its

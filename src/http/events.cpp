@@ -4,6 +4,7 @@
 #include "error_reply.h"
 #include "follow.h"
 #include "job_json.h"
+#include "reel/base/digest.h"
 
 namespace reel::http {
 namespace {
@@ -19,6 +20,9 @@ auto states(const Request& request, const Api& api) {
     if (owner && event.job.spec->owner != *owner) return std::string();
     auto data = state_json(event.job, api, base_url);
     data["type"] = event.type;
+    if (const auto& preview = event.job.progress.preview) {
+      data["preview"] = "data:image/webp;base64," + encode_base64(preview->bytes);
+    }
     return sse(event.type, json_reply(data).body, api.events.name_of(event.number));
   };
 }

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api.h"
 #include "content.h"
 #include "error_reply.h"
@@ -7,6 +9,7 @@
 #include "form.h"
 #include "inputs.h"
 #include "job_json.h"
+#include "reel/base/digest.h"
 #include "reel/base/error.h"
 #include "reel/gen/request_json.h"
 #include "submission.h"
@@ -16,38 +19,66 @@ namespace {
 
 using nlohmann::json;
 
-/// The images of an ended job, or why there are none, as the events that OpenAI's SDKs read.
-std::string ending(const jobs::Job& job, const Api& api, const std::string& base_url) {
-  if (job.error) {
-    return sse("error", error_reply(500, job.error->message, {}, job.error->code).body);
+/// A job's images, those before they are whole too, as the events that OpenAI's SDKs read.
+class ImageEvents {
+ public:
+  ImageEvents(const Api& api, std::string base_url, std::string family, int partial_images)
+      : api_(api),
+        base_url_(std::move(base_url)),
+        family_(std::move(family)),
+        partial_images_(partial_images) {}
+
+  std::string operator()(const EventFeed::Event& event) const {
+    const jobs::Job& job = event.job;
+    if (jobs::is_final(job.status)) return ending(job);
+    const auto& preview = job.progress.preview;
+    if (!preview || preview->index >= partial_images_) return {};
+    return sse_of("partial_image", job, encode_base64(preview->bytes),
+                  {{"partial_image_index", preview->index}});
   }
-  constexpr const char* kType = "image_generation.completed";
-  const json images = images_json(job, true, api, base_url);
-  std::string text;
-  for (const json& image : images["data"]) {
-    json event = {{"type", kType},
-                  {"b64_json", image["b64_json"]},
-                  {"created_at", images["created"]},
-                  {"size", images["size"]},
+
+ private:
+  /// The images, or why there are none.
+  std::string ending(const jobs::Job& job) const {
+    if (job.error) {
+      return sse("error", error_reply(500, job.error->message, {}, job.error->code).body);
+    }
+    static const json kUsage = {
+        {"input_tokens", 0},
+        {"output_tokens", 0},
+        {"total_tokens", 0},
+        {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}}};
+    const json images = images_json(job, true, api_, base_url_);
+    std::string text;
+    for (const json& image : images["data"]) {
+      text += sse_of("completed", job, image["b64_json"], {{"usage", kUsage}});
+    }
+    return text;
+  }
+
+  std::string sse_of(const char* what, const jobs::Job& job, const std::string& base64,
+                     const json& more) const {
+    const auto type = fmt::format("{}.{}", family_, what);
+    json event = {{"type", type},
+                  {"b64_json", base64},
+                  {"created_at", job.created_at},
+                  {"size", size_of(job.spec->request)},
                   {"quality", "auto"},
                   {"background", "opaque"},
-                  {"output_format", images["output_format"]}};
-    event["usage"] = {{"input_tokens", 0},
-                      {"output_tokens", 0},
-                      {"total_tokens", 0},
-                      {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}}};
-    text += sse(kType, json_reply(event).body);
+                  {"output_format", format_of(*job.spec)}};
+    event.update(more);
+    return sse(type, json_reply(event).body);
   }
-  return text;
-}
 
-/// Only whole images: there is nothing to show before.
-Events stream(const Request& request, const Api& api, const jobs::Submitted& submitted) {
+  const Api& api_;
+  std::string base_url_;
+  std::string family_;  // "image_generation", "image_edit"
+  int partial_images_;  // of each image
+};
+
+Events stream(const jobs::Submitted& submitted, const Api& api, ImageEvents tell) {
   const std::string id = submitted.job.id;
-  Events events =
-      follow(api, id, 0, [&api, base_url = api.base_url(request)](const EventFeed::Event& event) {
-        return jobs::is_final(event.job.status) ? ending(event.job, api, base_url) : std::string();
-      });
+  Events events = follow(api, id, 0, std::move(tell));
   events.ready = [&api, id, ready = std::move(events.ready)] {
     if (const auto job = api.services.jobs.find(id)) cancel_if_never_taken(api, *job);
     return ready();
@@ -57,6 +88,7 @@ Events stream(const Request& request, const Api& api, const jobs::Submitted& sub
 }
 
 struct Asked {
+  bool edit;  // an image is what they are made from
   json fields;
   gen::Parsed<gen::ImageRequest> parsed;
 };
@@ -73,9 +105,17 @@ Answer make(const Request& request, Api& api, const Asked& asked, gen::Inputs in
   spec.image_format = images.format;
   spec.priority = asked.parsed.priority;
   spec.timeout_s = asked.parsed.timeout_s;
+  if (images.stream && images.partial_images > 0) {
+    const int steps = spec.request.num_inference_steps / (images.partial_images + 1);
+    spec.request.preview_steps = std::max(steps, 1);
+  }
   auto submitted = submit(request, api, std::move(spec), asked.fields);
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
-  if (images.stream) return stream(request, api, std::get<jobs::Submitted>(submitted));
+  if (images.stream) {
+    return stream(std::get<jobs::Submitted>(submitted), api,
+                  {api, api.base_url(request), asked.edit ? "image_edit" : "image_generation",
+                   images.partial_images});
+  }
   const bool base64 = images.reply == gen::ImageRequest::Reply::Base64;
   return wait_for(api, std::get<jobs::Submitted>(submitted),
                   [&api, base64, base_url = api.base_url(request)](const jobs::Job& job) -> Ready {
@@ -83,20 +123,18 @@ Answer make(const Request& request, Api& api, const Asked& asked, gen::Inputs in
                   });
 }
 
-/// With `from_image`, an image is what they are made from.
-Answer generate(Request& request, Api& api, bool from_image) {
+Answer generate(Request& request, Api& api, bool edit) {
   api.require_open();
   const auto asked = std::make_shared<Asked>();
+  asked->edit = edit;
   asked->fields = read_fields(request);
   asked->parsed = gen::parse_image_request(asked->fields);
   api.note_unknown(asked->parsed.unknown);
   require(webhook_of(asked->fields, api).empty(), "webhook_url: only videos have webhooks",
           "webhook_url");
   const gen::ImageRequest& images = asked->parsed.request;
-  require(!from_image || images.still.inputs.image, "image: expected one, got none", "image");
+  require(!edit || images.still.inputs.image, "image: expected one, got none", "image");
   api.services.generator.check(images.still);  // before anything is fetched
-  require(!images.stream || !gen::any(images.still.inputs),
-          "stream: images made from others come whole", "stream");
   return with_inputs(request, api, images.still.inputs,
                      [&api, asked](const Request& from, gen::Inputs inputs) {
                        return make(from, api, *asked, std::move(inputs));
@@ -107,9 +145,9 @@ Answer content(const Request& request, const Api& api) {
   static constexpr const char* kTypes[] = {"image/png", "image/jpeg", "image/webp"};
   const jobs::Job job = find_job(request, api, jobs::Kind::Image);
   if (!job.result) return not_ready(job);
-  return to_answer(content_reply(request, api.services.blobs, job,
-                                 output_of(job, request.param("variant")).blob,
-                                 kTypes[static_cast<size_t>(job.spec->image_format)]));
+  return content_reply(request, api.services.blobs, job,
+                       output_of(job, request.param("variant")).blob,
+                       kTypes[static_cast<size_t>(job.spec->image_format)]);
 }
 
 }  // namespace

@@ -20,8 +20,7 @@ struct Loading {
     if (inputs.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
     api.require_open();  // still
     Answer answer = go(request, inputs.get());
-    if (auto* reply = std::get_if<Reply>(&answer)) return std::move(*reply);
-    if (auto* file = std::get_if<File>(&answer)) return std::move(*file);
+    if (auto* ready = std::get_if<Ready>(&answer)) return std::move(*ready);
     wait = std::get<Wait>(std::move(answer));
     return wait->poll();
   }

@@ -8,8 +8,7 @@
 namespace reel::http {
 
 /// Goes on with `request` once its inputs are there: at once if there are none, else when they have
-/// been fetched and decoded on threads of their own. `go` runs on a worker, and makes no Events of
-/// a request with inputs.
+/// been fetched and decoded on threads of their own. `go` runs on a worker.
 Answer with_inputs(Request& request, const Api& api, gen::Inputs inputs,
                    std::function<Answer(const Request&, gen::Inputs)> go);
 

@@ -28,10 +28,6 @@ std::string model_of(const jobs::Job& job, const Api& api) {
   return job.spec->model.empty() ? api.services.generator.describe().model : job.spec->model;
 }
 
-std::string size_of(const gen::ResolvedRequest& request) {
-  return gen::text_of({request.width, request.height});
-}
-
 json path_of(const jobs::Output& output, const Api& api) {
   const auto blob = api.services.blobs.find(output.blob);
   return blob ? json(std::filesystem::absolute(blob->path).string()) : json();
@@ -45,6 +41,15 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::string size_of(const gen::ResolvedRequest& request) {
+  return gen::text_of({request.width, request.height});
+}
+
+std::string_view format_of(const jobs::JobSpec& spec) {
+  static constexpr std::string_view kFormats[] = {"png", "jpeg", "webp"};
+  return kFormats[static_cast<size_t>(spec.image_format)];
+}
 
 json state_json(const jobs::Job& job, const Api& api, const std::string& base_url) {
   const jobs::JobProgress& progress = job.progress;
@@ -105,7 +110,6 @@ json video_json(const jobs::Job& job, const Api& api, const std::string& base_ur
 }
 
 json images_json(const jobs::Job& job, bool base64, const Api& api, const std::string& base_url) {
-  static constexpr const char* kFormats[] = {"png", "jpeg", "webp"};
   const gen::ResolvedRequest& request = job.spec->request;
   json data = json::array();
   for (size_t i = 0; i < job.result->outputs.size(); ++i) {
@@ -128,7 +132,7 @@ json images_json(const jobs::Job& job, bool base64, const Api& api, const std::s
           {"created", job.created_at},
           {"data", std::move(data)},
           {"size", size_of(request)},
-          {"output_format", kFormats[static_cast<size_t>(job.spec->image_format)]},
+          {"output_format", format_of(*job.spec)},
           {"inference_time_s", job.result->inference_time_s},
           {"peak_memory_mb", or_null(job.result->peak_memory_mb)}};
 }

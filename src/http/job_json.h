@@ -14,6 +14,9 @@ nlohmann::json or_null(const std::optional<T>& value) {
   return value ? nlohmann::json(*value) : nlohmann::json();
 }
 
+std::string size_of(const gen::ResolvedRequest& request);  // "832x480"
+std::string_view format_of(const jobs::JobSpec& spec);     // of its images: "png", …
+
 /// What of a job changes, be it a video or images: the part of its object that events carry.
 nlohmann::json state_json(const jobs::Job& job, const Api& api, const std::string& base_url);
 

@@ -55,19 +55,6 @@ struct File {
   uint64_t length = 0;
 };
 
-/// An answer that is there.
-using Ready = std::variant<Reply, File>;
-
-/// An answer that is not there yet. Nothing waits in a thread for it. Both functions are there, and
-/// throw nothing when the event loop has them.
-struct Wait {
-  /// Asked every `period` on a worker until it gives an answer.
-  std::function<std::optional<Ready>()> poll;
-  /// Called on a worker when the client hangs up first.
-  std::function<void()> gone;
-  std::chrono::milliseconds period{10};
-};
-
 /// An answer that goes on: server-sent events, until the connection ends. Nothing waits in a thread
 /// for the next one. All functions are there, and throw nothing when the event loop has them.
 struct Events {
@@ -76,15 +63,24 @@ struct Events {
   std::function<bool()> ready;
   /// What is to be sent now, on a worker; sets `last` if nothing follows.
   std::function<std::string(bool& last)> next;
-  /// As Wait's.
+  /// Called on a worker when the client hangs up first.
   std::function<void()> gone;
 };
 
-using Answer = std::variant<Reply, File, Wait, Events>;
+/// An answer that is there, or begins to be.
+using Ready = std::variant<Reply, File, Events>;
 
-inline Answer to_answer(Ready ready) {
-  return std::visit([](auto& one) -> Answer { return std::move(one); }, ready);
-}
+/// An answer that is not there yet. Nothing waits in a thread for it. Both functions are there, and
+/// throw nothing when the event loop has them.
+struct Wait {
+  /// Asked every `period` on a worker until it gives an answer.
+  std::function<std::optional<Ready>()> poll;
+  /// As Events'.
+  std::function<void()> gone;
+  std::chrono::milliseconds period{10};
+};
+
+using Answer = std::variant<Ready, Wait>;
 
 /// Turns a request into an answer. Any thread; throws nothing.
 using Handler = std::function<Answer(Request&)>;

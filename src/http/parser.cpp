@@ -20,13 +20,27 @@ void fill(Reply reply, httplib::Response& response) {
   response.body = std::move(reply.body);
 }
 
-/// The file itself, unless only its head was asked for.
-std::optional<File> filled(File file, std::string_view method, httplib::Response& response) {
-  fill(file.head, response);
-  response.set_header("Content-Type", file.head.content_type);
-  response.set_header("Content-Length", std::to_string(file.length));
-  if (method == "HEAD") return std::nullopt;
-  return file;
+/// The head of `ready` into `response`; what follows it, unless only that was asked for, into
+/// `outgoing`.
+void fill(Ready ready, std::string_view method, httplib::Response& response, Outgoing& outgoing) {
+  const bool whole = method != "HEAD";
+  if (auto* reply = std::get_if<Reply>(&ready)) {
+    fill(std::move(*reply), response);
+  } else if (auto* file = std::get_if<File>(&ready)) {
+    fill(file->head, response);
+    response.set_header("Content-Type", file->head.content_type);
+    response.set_header("Content-Length", std::to_string(file->length));
+    if (whole) outgoing.file = std::move(*file);
+  } else {
+    auto& events = std::get<Events>(ready);
+    fill(events.head, response);
+    // Told nothing of a length, it writes none: the connection's end is the stream's.
+    response.set_content_provider(events.head.content_type,
+                                  [](size_t, httplib::DataSink&) { return false; });
+    if (!whole) return;
+    response.set_header("Connection", "close");
+    outgoing.events = std::move(events);
+  }
 }
 
 }  // namespace
@@ -77,18 +91,8 @@ Outgoing Parser::answer(Exchange exchange, const Handler& handler) {
     request.body = std::move(exchange.body);
     request.peer = std::move(exchange.peer);
     Answer answer = handler(request);
-    if (auto* reply = std::get_if<Reply>(&answer)) {
-      fill(std::move(*reply), response);
-    } else if (auto* file = std::get_if<File>(&answer)) {
-      outgoing.file = filled(std::move(*file), request.method, response);
-    } else if (auto* events = std::get_if<Events>(&answer)) {
-      fill(events->head, response);
-      // Told nothing of a length, it writes none: the connection's end is the stream's.
-      response.set_content_provider(events->head.content_type,
-                                    [](size_t, httplib::DataSink&) { return false; });
-      if (request.method == "HEAD") return;
-      response.set_header("Connection", "close");
-      outgoing.events = std::move(*events);
+    if (auto* ready = std::get_if<Ready>(&answer)) {
+      fill(std::move(*ready), request.method, response, outgoing);
     } else {
       outgoing.wait = std::get<Wait>(std::move(answer));
       response.status = 200;
@@ -106,11 +110,7 @@ Outgoing Parser::answer(Exchange exchange, const Handler& handler) {
 Outgoing Parser::write(std::string_view method, Ready ready, bool close) {
   Outgoing outgoing;
   outgoing.bytes = server_->process(method, "/", close, [&](const auto&, auto& response) {
-    if (auto* reply = std::get_if<Reply>(&ready)) {
-      fill(std::move(*reply), response);
-    } else {
-      outgoing.file = filled(std::get<File>(std::move(ready)), method, response);
-    }
+    fill(std::move(ready), method, response, outgoing);
   });
   return outgoing;
 }

@@ -49,6 +49,7 @@ Answer submit_video(Request& request, Api& api, Go go, const jobs::JobSpec& defa
   spec.priority = parsed.priority;
   spec.timeout_s = parsed.timeout_s;
   spec.webhook_url = webhook_of(fields, api);
+  if (!parsed.request.preview_steps) parsed.request.preview_steps = api.options.preview_steps;
   api.services.generator.check(parsed.request);  // before anything is fetched
   gen::Inputs inputs = std::exchange(parsed.request.inputs, {});
   return with_inputs(request, api, std::move(inputs),
@@ -143,7 +144,7 @@ Answer content(const Request& request, const Api& api) {
     name = output_of(job, variant).blob;
     type = "video/mp4";
   }
-  return to_answer(content_reply(request, api.services.blobs, job, name, type));
+  return content_reply(request, api.services.blobs, job, name, type);
 }
 
 Answer remove(const Request& request, const Api& api) {

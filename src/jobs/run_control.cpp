@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "reel/base/error.h"
+#include "reel/base/log.h"
+#include "reel/media/image_codec.h"
+
 namespace reel::jobs {
 
 double fraction_done(const gen::Progress& progress, int output, int outputs) {
@@ -30,6 +34,7 @@ void RunControl::begin(int output, bool resumed, double seconds_before) {
   resumed_ = resumed;
   seconds_before_ = seconds_before;
   last_ = {};
+  if (!resumed) previews_ = 0;
   since_begin_.restart();
 }
 
@@ -54,16 +59,24 @@ void RunControl::report(const gen::Progress& progress) {
   const double done = fraction_done(progress, output_, outputs);
   percent_ = std::max(percent_, static_cast<int>(done * 99));  // 100 is for the finished file
 
-  JobProgress told;
-  told.stage = progress.stage;
-  told.output = output_;
-  told.step = progress.step;
-  told.steps = progress.steps;
-  told.percent = percent_;
+  told_ = {progress.stage, output_, progress.step, progress.steps, percent_, {}};
   const bool has_rate = output_ > 0 || progress.stage == gen::Stage::Decoding || progress.step > 0;
   const double worked = seconds_before_ + since_begin_.seconds();
-  if (has_rate && done > 0) told.eta_seconds = worked * (1 - done) / done;
-  jobs_.progress(delivery_.job().id, told);
+  if (has_rate && done > 0) told_.eta_seconds = worked * (1 - done) / done;
+  jobs_.progress(delivery_.job().id, told_);
+}
+
+void RunControl::preview(gen::Image image) {
+  const JobSpec& spec = *delivery_.job().spec;
+  const auto format = spec.kind == Kind::Video ? gen::ImageFormat::Webp : spec.image_format;
+  try {
+    JobProgress told = told_;
+    told.preview = std::make_shared<const Preview>(
+        Preview{format, media::encode_image(image, format), previews_++});
+    jobs_.progress(delivery_.job().id, told);
+  } catch (const Error& error) {  // no reason for the job to fail
+    log::warning("job.no_preview", {{"job", delivery_.job().id}, {"why", error.what()}});
+  }
 }
 
 }  // namespace reel::jobs

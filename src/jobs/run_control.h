@@ -28,6 +28,7 @@ class RunControl final : public gen::Control {
 
   Ask ask() override;
   void report(const gen::Progress& progress) override;
+  void preview(gen::Image image) override;
 
  private:
   JobStore& jobs_;
@@ -39,6 +40,8 @@ class RunControl final : public gen::Control {
   double seconds_before_ = 0;
   int percent_ = 0;
   gen::Progress last_;
+  JobProgress told_;
+  int previews_ = 0;  // of this output
   Stopwatch since_begin_, since_step_;
 };
 

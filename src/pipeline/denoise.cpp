@@ -35,6 +35,26 @@ class StepFence {
   std::unique_ptr<c10::Event> last_;
 };
 
+/// A preview between the device, which makes it during a step, and the host.
+class PreviewOnItsWay {
+ public:
+  void begin(const at::Tensor& rgb_hw3, int step) {
+    const auto pinned = at::TensorOptions().dtype(at::kByte).pinned_memory(rgb_hw3.is_cuda());
+    host_ = at::empty(rgb_hw3.sizes(), pinned).copy_(rgb_hw3, true);
+    step_ = step;
+  }
+
+  /// What was made by the end of step `done`, once.
+  std::optional<gen::Image> arrived(int done) {
+    if (!host_.defined() || step_ > done) return std::nullopt;
+    return to_image(std::exchange(host_, {}));
+  }
+
+ private:
+  at::Tensor host_;
+  int step_ = 0;
+};
+
 }  // namespace
 
 Denoising Denoising::to(at::Device device) const {
@@ -44,7 +64,8 @@ Denoising Denoising::to(at::Device device) const {
 Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
                    std::unique_ptr<sampling::Scheduler> scheduler,
                    const gen::ResolvedRequest& request, uint64_t seed, PromptPair prompts,
-                   Condition condition, const at::Tensor& latents, dist::Group& group)
+                   Condition condition, const at::Tensor& latents, const LatentPreview* preview,
+                   dist::Group& group)
     : high_noise_(high_noise),
       low_noise_(low_noise),
       scheduler_(std::move(scheduler)),
@@ -55,6 +76,8 @@ Denoiser::Denoiser(const Expert& high_noise, const Expert* low_noise,
       conditioning_scale_(request.conditioning_scale),
       references_(static_cast<int64_t>(request.inputs.reference_images.size())),
       boundary_ratio_(request.boundary_ratio),
+      preview_steps_(request.preview_steps),
+      preview_(preview),
       prompts_(std::move(prompts)),
       condition_(std::move(condition)),
       group_(group) {
@@ -93,8 +116,8 @@ at::Tensor Denoiser::with_first(const at::Tensor& latents) const {
       {condition_.first_1C1hw.to(latents.options()), latents.narrow(2, 1, latents.size(2) - 1)}, 2);
 }
 
-at::Tensor Denoiser::finished(const Denoising& state) const {
-  return with_first(state.latents_1CThw).slice(2, references_);
+at::Tensor Denoiser::finished(const at::Tensor& latents) const {
+  return with_first(latents).slice(2, references_);
 }
 
 at::Tensor Denoiser::input(const at::Tensor& latents) const {
@@ -102,7 +125,7 @@ at::Tensor Denoiser::input(const at::Tensor& latents) const {
   return at::cat({latents, condition_.channels_1CThw.to(latents.options())}, 1);
 }
 
-void Denoiser::advance(Denoising& state) {
+at::Tensor Denoiser::advance(Denoising& state) {
   const int step = state.step;
   const double timestep = scheduler_->timesteps()[step].item<double>();  // on the host
   const bool low_noise =
@@ -134,6 +157,10 @@ void Denoiser::advance(Denoising& state) {
                                low_noise ? guidance_scale_2_ : guidance_scale_);
   }
   auto& latents = state.latents_1CThw;
+  at::Tensor preview;
+  if (preview_ && gen::has_preview(preview_steps_, step + 1, steps())) {
+    preview = preview_->rgb(finished(latents - scheduler_->sigmas()[step] * velocity));
+  }
   latents = scheduler_->step(velocity, latents, step, state.history);
   state.step = step + 1;
   if (scheduler_->renews_noise() && state.step < steps()) {
@@ -141,20 +168,24 @@ void Denoiser::advance(Denoising& state) {
         sampling::renewed_noise(latents.sizes(), step, seed_, generator_device_, latents.device());
     latents = scheduler_->noised(latents, noise, state.step);
   }
+  return preview;
 }
 
 gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, int first, gen::Control& control,
                           dist::Group& group, Dump& dump) {
   using Ask = gen::Control::Ask;
   StepFence fence(state.latents_1CThw.device());
+  PreviewOnItsWay preview;
   const int steps = denoiser.steps() - first;
   while (state.step < denoiser.steps()) {
     const Ask ask = control.ask();
     if (group.any(ask == Ask::Cancel)) return Ask::Cancel;
     if (group.any(ask == Ask::Pause)) return Ask::Pause;
-    denoiser.advance(state);
+    if (const auto made = denoiser.advance(state); made.defined()) preview.begin(made, state.step);
     dump.add(fmt::format("latents.step.{}", state.step - 1 - first), state.latents_1CThw);
-    control.report({gen::Stage::Denoising, fence.pass(state.step) - first, steps});
+    const int done = fence.pass(state.step);
+    control.report({gen::Stage::Denoising, done - first, steps});
+    if (auto image = preview.arrived(done)) control.preview(*std::move(image));
   }
   fence.wait();
   control.report({gen::Stage::Denoising, steps, steps});

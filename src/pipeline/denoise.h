@@ -6,6 +6,7 @@
 
 #include "condition.h"
 #include "dump.h"
+#include "latent_preview.h"
 #include "reel/dist/group.h"
 #include "reel/gen/generator.h"
 #include "reel/models/wan_transformer.h"
@@ -43,21 +44,22 @@ struct PromptPair {
 /// waits for the device.
 class Denoiser {
  public:
-  /// `low_noise` may be null: one expert for all steps. The experts outlive this. Only the shape
-  /// and device of `latents_1CThw` count.
+  /// `low_noise` may be null: one expert for all steps; `preview` too: none is made. They outlive
+  /// this. Only the shape and device of `latents_1CThw` count.
   Denoiser(const Expert& high_noise, const Expert* low_noise,
            std::unique_ptr<sampling::Scheduler> scheduler, const gen::ResolvedRequest& request,
            uint64_t seed, PromptPair prompts, Condition condition, const at::Tensor& latents_1CThw,
-           dist::Group& group);
+           const LatentPreview* preview, dist::Group& group);
 
   /// Of the schedule. What begins with a video does not take the first.
   int steps() const { return scheduler_->steps(); }
 
-  /// From `state.step` to the next.
-  void advance(Denoising& state);
+  /// From `state.step` to the next. A preview, bytes [h, w, 3] on the device; undefined if none is
+  /// due.
+  at::Tensor advance(Denoising& state);
 
   /// Latents as they are to be decoded, after the last step.
-  at::Tensor finished(const Denoising& state) const;
+  at::Tensor finished(const at::Tensor& latents_1CThw) const;
 
  private:
   struct Prepared {
@@ -83,6 +85,8 @@ class Denoiser {
   std::vector<double> conditioning_scale_;
   int64_t references_;  // frames before the video's
   std::optional<double> boundary_ratio_;
+  int preview_steps_;
+  const LatentPreview* preview_;
   PromptPair prompts_;
   Condition condition_;
   dist::Group& group_;

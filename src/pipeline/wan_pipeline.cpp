@@ -8,6 +8,7 @@
 #include "decode.h"
 #include "denoise.h"
 #include "image_stage.h"
+#include "latent_preview.h"
 #include "lru_cache.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
@@ -181,6 +182,12 @@ struct WanPipeline::Components {
     return known ? std::optional(key) : std::nullopt;
   }
 
+  /// Made when the first is asked for.
+  const LatentPreview& preview_for(at::Device device) {
+    if (!preview) preview.emplace(vae, vae_config.z_dim, device);
+    return *preview;
+  }
+
   TextStage text;
   Expert high_noise;
   std::optional<Expert> low_noise;
@@ -191,6 +198,7 @@ struct WanPipeline::Components {
   int64_t image_channels;  // that a picture adds to the transformer's input; 0: it takes none
   std::optional<ImageStage> images;
   LruCache<std::string, Condition> conditions{4};
+  std::optional<LatentPreview> preview;
   config::SchedulerConfig scheduler;
   std::string fingerprint;
 };
@@ -293,7 +301,8 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   // 4. Denoising
   watch.restart();
   Denoiser denoiser(c.high_noise, c.low_noise ? &*c.low_noise : nullptr, std::move(scheduler),
-                    request, seed, std::move(prompts), *condition, state.latents_1CThw, group);
+                    request, seed, std::move(prompts), *condition, state.latents_1CThw,
+                    request.preview_steps > 0 ? &c.preview_for(options_.device) : nullptr, group);
   const Ask ask = denoise(denoiser, state, first, control, group, dump);
   outcome.denoise_seconds = watch.seconds();
   if (ask == Ask::Cancel) {
@@ -316,7 +325,8 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   // 5. Frames
   watch.restart();
   sink.begin({request.width, request.height, request.fps, request.num_frames});
-  if (!decode(c.vae, denoiser.finished(state), options_.vae_tiling, sink, control, group, dump)) {
+  if (!decode(c.vae, denoiser.finished(state.latents_1CThw), options_.vae_tiling, sink, control,
+              group, dump)) {
     outcome.kind = gen::Outcome::Kind::Cancelled;
     return outcome;
   }

@@ -80,8 +80,9 @@ def test_sync_is_the_file(server):
 
 def test_images_stream(client):
     events = list(client.images.generate(prompt="a", size="64x48", stream=True, partial_images=1))
-    assert [e.type for e in events] == ["image_generation.completed"]
-    assert Image.open(io.BytesIO(base64.b64decode(events[0].b64_json))).size == (64, 48)
+    assert [e.type for e in events] == ["image_generation.partial_image", "image_generation.completed"]
+    sizes = [Image.open(io.BytesIO(base64.b64decode(e.b64_json))).size for e in events]
+    assert events[0].partial_image_index == 0 and sizes == [(8, 6), (64, 48)]
 
 
 def test_a_failing_stream_raises(start):

@@ -88,6 +88,25 @@ TEST_F(Events, TellAJobsWholeStory) {
   EXPECT_EQ(types_of(of_job(id)), kWhole) << "also when it has ended";
 }
 
+TEST_F(Events, ShowTheVideoInTheMaking) {
+  start({.steps = 7}, {.preview_steps = 3});
+  const auto previews = [&](const json& fields) {
+    std::vector<int> steps;
+    for (const Event& event : of_job(submitted(fields))) {
+      EXPECT_EQ(event.data.contains("preview"), event.type == "preview");
+      if (event.type != "preview") continue;
+      steps.push_back(event.data["step"]);
+      EXPECT_TRUE(event.data["preview"].get<std::string>().starts_with("data:image/webp;base64,"));
+    }
+    return steps;
+  };
+  EXPECT_EQ(previews({{"prompt", "a"}}), (std::vector{3, 6}));
+  EXPECT_EQ(previews({{"prompt", "a"}, {"preview_steps", 7}}), std::vector<int>()) << "it is ready";
+  EXPECT_EQ(previews({{"prompt", "a"}, {"preview_steps", 0}}), std::vector<int>());
+  expect_error(client().post_json("/v1/videos", {{"prompt", "a"}, {"preview_steps", -1}}), 400,
+               "invalid_request", "preview_steps");
+}
+
 TEST_F(Events, GoOnAfterTheLastOneSeen) {
   start({.step_ms = 5, .steps = 6});
   const std::string id = submitted();

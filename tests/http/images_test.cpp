@@ -119,6 +119,17 @@ TEST_F(Images, GiveUpInTime) {
   EXPECT_EQ(jobs_->counts(jobs::Kind::Image).in_progress, 0u);
 }
 
+/// The data of the events of this type.
+std::vector<json> events_of(const std::string& type, const std::string& text) {
+  const std::string mark = "event: " + type + "\ndata: ";
+  std::vector<json> events;
+  for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+    const size_t from = at + mark.size();
+    events.push_back(json::parse(text.substr(from, text.find('\n', from) - from)));
+  }
+  return events;
+}
+
 TEST_F(Images, StreamWhenAsked) {
   start();
   auto one = client();
@@ -127,20 +138,47 @@ TEST_F(Images, StreamWhenAsked) {
            std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_EQ(one.read(true).headers.at("content-type"), "text/event-stream");
   const std::string text = one.read_until();
-  const std::string mark = "event: image_generation.completed\ndata: ";
-  size_t images = 0;
-  for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
-    const size_t from = at + mark.size();
-    const json image = json::parse(text.substr(from, text.find('\n', from) - from));
+  const auto images = events_of("image_generation.completed", text);
+  EXPECT_EQ(images.size(), 2u);
+  for (const json& image : images) {
     EXPECT_EQ(image["type"], "image_generation.completed");
     EXPECT_EQ(image["b64_json"].get<std::string>().size(), size_t{64} * 48 * 3 / 3 * 4);
     EXPECT_EQ(image["size"], "64x48");
-    ++images;
   }
-  EXPECT_EQ(images, 2u);
   expect_error(
       client().post_json("/v1/images/generations", {{"prompt", "a"}, {"partial_images", 4}}), 400,
       "invalid_request", "partial_images");
+}
+
+TEST_F(Images, StreamPartsBeforeTheWhole) {
+  start();
+  const auto streamed = [&](int steps, int partial_images) {
+    const std::string body = json{
+        {"prompt", "a"},
+        {"n", 2},
+        {"size", "64x48"},
+        {"output_format", "png"},
+        {"stream", true},
+        {"num_inference_steps", steps},
+        {"partial_images",
+         partial_images}}.dump();
+    auto one = client();
+    one.send("POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+             std::to_string(body.size()) + "\r\n\r\n" + body);
+    one.read(true);
+    return events_of("image_generation.partial_image", one.read_until());
+  };
+  for (const auto& [steps, partial, seen] :
+       {std::tuple(20, 3, 3), {9, 3, 3}, {5, 2, 2}, {2, 3, 1}, {1, 1, 0}, {10, 0, 0}}) {
+    const auto events = streamed(steps, partial);
+    ASSERT_EQ(events.size(), size_t(2) * size_t(seen)) << steps << ' ' << partial;
+    for (size_t i = 0; i < events.size(); ++i) {
+      EXPECT_EQ(events[i]["partial_image_index"], int(i) % seen) << "of each image";
+      EXPECT_EQ(events[i]["size"], "64x48");
+      EXPECT_EQ(events[i]["output_format"], "png");
+      EXPECT_TRUE(events[i]["b64_json"].get<std::string>().starts_with("iVBORw0KGgo"));
+    }
+  }
 }
 
 TEST_F(Images, StreamTheirFailure) {

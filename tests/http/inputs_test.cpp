@@ -143,9 +143,14 @@ TEST_F(InputsTest, MakeImagesFromAnImage) {
     ASSERT_EQ(edited.status, 200) << edited.body;
     EXPECT_EQ(edited.json()["size"], "48x48");
   }
-  expect_error(post_form(one, "/v1/images/edits",
-                         form("image", png(), true) + form("stream", "true", false)),
-               400, "invalid_request", "stream");
+  const auto streamed = post_form(one, "/v1/images/edits",
+                                  form("image", png(), true) + form("stream", "true", false) +
+                                      form("partial_images", "1", false));
+  EXPECT_EQ(streamed.headers.at("content-type"), "text/event-stream");
+  for (const char* event : {"image_edit.partial_image", "image_edit.completed"}) {
+    EXPECT_NE(streamed.body.find(std::string("event: ") + event + "\n"), std::string::npos)
+        << streamed.body.substr(0, 400);
+  }
 }
 
 TEST_F(InputsTest, AreToldInTheCapabilities) {

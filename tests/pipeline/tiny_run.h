@@ -38,8 +38,12 @@ class AskAfter final : public gen::Control {
   explicit AskAfter(int asks = 1 << 30, Ask then = Ask::GoOn) : left_(asks), then_(then) {}
   Ask ask() override { return left_-- > 0 ? Ask::GoOn : then_; }
   void report(const gen::Progress& progress) override { reports.push_back(progress); }
+  void preview(gen::Image image) override {
+    previews.emplace_back(reports.back().step, std::move(image));
+  }
 
   std::vector<gen::Progress> reports;
+  std::vector<std::pair<int, gen::Image>> previews;  // after which step
 
  private:
   int left_;
@@ -111,6 +115,7 @@ class TinyRun {
     dist::SoloGroup group;
     outcome = pipeline.generate(request, 0, nullptr, sink, control, group);
     reports = control.reports;
+    previews = control.previews;
     made = std::make_unique<weights::SafetensorsFile>(options.dump / "tensors.safetensors");
   }
 
@@ -186,6 +191,7 @@ class TinyRun {
   Frames sink;
   gen::Outcome outcome;
   std::vector<gen::Progress> reports;
+  std::vector<std::pair<int, gen::Image>> previews;
   std::unique_ptr<weights::SafetensorsFile> made;
 
  private:

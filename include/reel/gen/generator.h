@@ -29,6 +29,9 @@ class Control {
   virtual ~Control() = default;
   virtual Ask ask() = 0;  // read at every step boundary
   virtual void report(const Progress& progress) = 0;
+  /// What the video looks like so far, small; as often as the request says, after the report of its
+  /// step.
+  virtual void preview(Image) {}
 };
 
 /// A generation stopped at a step boundary, to be gone on with by the same build, model and

@@ -13,7 +13,8 @@ struct ImageRequest {
   VideoRequest still;
   ImageFormat format = ImageFormat::Jpeg;
   Reply reply = Reply::Url;
-  bool stream = false;  // the reply is events, one an image
+  bool stream = false;     // the reply is events, one an image
+  int partial_images = 0;  // previews of each before, if it is streamed
 };
 
 }  // namespace reel::gen

@@ -30,6 +30,7 @@ struct VideoRequest {
   Inputs inputs;
   std::vector<double> conditioning_scale;  // how much VACE's inputs count: one, or one a layer
   std::optional<double> strength;          // of the change that is made to `inputs.video`, 0 to 1
+  std::optional<int> preview_steps;        // between two previews; 0: none
   std::optional<int> quality;              // of the encoded file, 0 to 100; nothing the model reads
 };
 
@@ -53,10 +54,16 @@ struct ResolvedRequest {
   Inputs inputs;
   std::vector<double> conditioning_scale;  // one a layer; empty: the model takes none
   std::optional<double> strength;          // if the model changes a video
+  int preview_steps = 0;                   // between two previews; 0: none
 
   int num_outputs() const { return static_cast<int>(seeds.size()); }
   double seconds() const { return static_cast<double>(num_frames) / fps; }
   bool operator==(const ResolvedRequest&) const = default;
 };
+
+/// Whether there is a preview after `done` of `steps` denoising steps.
+inline bool has_preview(int preview_steps, int done, int steps) {
+  return preview_steps > 0 && done % preview_steps == 0 && done < steps;
+}
 
 }  // namespace reel::gen

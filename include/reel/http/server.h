@@ -29,6 +29,7 @@ struct Options {
   size_t max_connections = 16'000;
   std::chrono::seconds url_life{3600};  // of signed URLs, at least
   std::chrono::seconds sync_wait{590};  // for an image or a /sync video: SDKs give up after 600
+  int preview_steps = 0;                // of a video, if the request does not say
 };
 
 /// What the routes are about. All of it outlives the server.

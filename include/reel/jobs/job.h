@@ -56,6 +56,13 @@ struct JobSpec {
 /// `spec` without the contents of its inputs: itself if it has none.
 std::shared_ptr<const JobSpec> without_contents(std::shared_ptr<const JobSpec> spec);
 
+/// A picture of what is being made, and how many came before it of the same output.
+struct Preview {
+  gen::ImageFormat format = gen::ImageFormat::Webp;
+  std::string bytes;  // of a file
+  int index = 0;
+};
+
 struct JobProgress {
   gen::Stage stage = gen::Stage::TextEncoding;
   int output = 0;  // the one at work
@@ -63,6 +70,7 @@ struct JobProgress {
   int steps = 0;
   int percent = 0;                    // of the whole job; never goes down, 100 only when completed
   std::optional<double> eta_seconds;  // until completed
+  std::shared_ptr<const Preview> preview{};  // when this tells of a new one
 };
 
 /// Why a job failed or was cancelled: for the API's `error`.
