@@ -14,6 +14,7 @@ namespace reel {
 struct Metrics::Registry {
   // A family asked for again is the same family.
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
+  std::vector<std::function<void()>> refreshes;
 
   template <class Builder, class... Args>
   auto& add(Builder builder, const std::string& name, const std::string& help, const Labels& labels,
@@ -53,7 +54,12 @@ Histogram Metrics::histogram(const std::string& name, const std::string& help, c
   return Histogram(registry_->add(prometheus::BuildHistogram(), name, help, labels, upper_bounds));
 }
 
+void Metrics::before_text(std::function<void()> refresh) {
+  registry_->refreshes.push_back(std::move(refresh));
+}
+
 std::string Metrics::text() const {
+  for (const auto& refresh : registry_->refreshes) refresh();
   return prometheus::TextSerializer().Serialize(registry_->registry.Collect());
 }
 

@@ -14,6 +14,7 @@
 #include "for_flag.h"
 #include "generators.h"
 #include "reel/base/clock.h"
+#include "reel/base/gpu_metrics.h"
 #include "reel/base/log.h"
 #include "reel/base/metrics.h"
 #include "reel/http/server.h"
@@ -130,6 +131,7 @@ int serve(const Flags& flags) {
   http::Options options;
   options.certificate = read_certificate(s);
   Metrics metrics;
+  const GpuMetrics gpus(metrics);
   const std::chrono::seconds ttl(s.job_ttl);
   store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), ttl,
                              {s.queue_policy, static_cast<size_t>(s.max_queue_per_key)});

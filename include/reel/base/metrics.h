@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -62,6 +63,10 @@ class Metrics {
   Gauge gauge(const std::string& name, const std::string& help, const Labels& labels = {});
   Histogram histogram(const std::string& name, const std::string& help, const Labels& labels = {},
                       const std::vector<double>& upper_bounds = duration_buckets());
+
+  /// `refresh` is called before every text(), on its thread, and sets what is not counted but read.
+  /// Before the first text().
+  void before_text(std::function<void()> refresh);
 
   /// All series in the text exposition format 0.0.4.
   std::string text() const;
