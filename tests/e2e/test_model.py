@@ -13,6 +13,7 @@ from conftest import Server
 from reference import Reference, differences
 
 CALLS = int(os.environ.get("REEL_CALLS", 1000))
+SOAK = int(os.environ.get("REEL_SOAK_SECONDS", 0))  # or so long, 20 calls a second at most
 MODEL = "fake:step_ms=100,steps=1000"  # who is not cancelled goes on for 100 s
 LONGEST = 30  # seconds that one is let go on
 JSON = {"Content-Type": "application/json"}
@@ -308,21 +309,53 @@ class Calls:
         self.stats()
 
 
+class Growth:
+    """What a process holds, every minute; memory may grow in the first tenth of the time."""
+
+    def __init__(self, pid, log):
+        self.process, self.begin, self.minutes = pathlib.Path(f"/proc/{pid}"), time.monotonic(), []
+        self.log = open(log, "w", encoding="utf-8", buffering=1)
+        self.log.write("minute,calls,rss_kib,files,threads,cpu_seconds\n")
+
+    def seconds(self):
+        return time.monotonic() - self.begin
+
+    def note(self, calls):
+        if self.seconds() < 60 * len(self.minutes):
+            return
+        status = dict(line.split(":", 1) for line in (self.process / "status").read_text().splitlines())
+        times = (self.process / "stat").read_text().rsplit(")", 1)[1].split()
+        cpu = (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+        rss = int(status["VmRSS"].split()[0])
+        self.log.write(f"{len(self.minutes)},{calls},{rss},{len(list((self.process / 'fd').iterdir()))},"
+                       f"{status['Threads'].strip()},{cpu:.1f}\n")
+        self.minutes.append(rss)
+
+    def is_bounded(self):
+        early = self.minutes[:len(self.minutes) // 10 + 1]
+        return max(self.minutes) - max(early) < 16 << 10
+
+
 def test_random_calls(start, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("".join(f"{owner}:sk-{owner}\n" for owner in OWNERS))
     server: Server = start("--model-path", MODEL, "--api-key-file", keys)
     seed = int(os.environ.get("REEL_SEED", random.randrange(2**32)))
-    print(f"REEL_SEED={seed} REEL_CALLS={CALLS}")
+    print(f"REEL_SEED={seed} REEL_CALLS={CALLS} REEL_SOAK_SECONDS={SOAK}")
     calls = Calls(server, seed)
     open_files = pathlib.Path(f"/proc/{server.process.pid}/fd")
     for warm in (calls.sync, calls.image, calls.wrong):
         warm()
     calls.end()
     files = len(list(open_files.iterdir()))
-    while calls.made < CALLS:
+    growth = Growth(server.process.pid, os.environ.get("REEL_SOAK_LOG", tmp_path / "growth.csv"))
+    while growth.seconds() < SOAK if SOAK else calls.made < CALLS:
+        growth.note(calls.made)
         calls.next()
+        if SOAK:
+            time.sleep(max(0, calls.made / 20 - growth.seconds()))
     calls.end()
+    assert growth.is_bounded(), growth.minutes
     server.wait_for(lambda: len(list(open_files.iterdir())) == files)
     assert [path.name for path in (server.folder / "outputs").iterdir() if path.name.startswith("video_")] == []
     assert server.stop() == 0
