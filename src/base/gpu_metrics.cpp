@@ -132,6 +132,12 @@ struct GpuMetrics::Nvml {
       constexpr double kMiB = 1 << 20;
       set(gpu, "DCGM_FI_DEV_FB_USED", "Memory used, MiB", double(memory->used) / kMiB);
       set(gpu, "DCGM_FI_DEV_FB_FREE", "Memory free, MiB", double(memory->free) / kMiB);
+      for (const auto& [kind, bytes] : {std::pair("used", memory->used), {"free", memory->free}}) {
+        metrics
+            .gauge("serve_gpu_memory_bytes", "Memory of a GPU, of all its processes",
+                   {{"gpu", gpu.labels.at("gpu")}, {"kind", kind}})
+            .set(double(bytes));
+      }
     }
     unsigned period_us = 0;
     for (const auto& [function, name] :

@@ -131,6 +131,7 @@ int serve(const Flags& flags) {
   http::Options options;
   options.certificate = read_certificate(s);
   Metrics metrics;
+  metrics.gauge("serve_build_info", "Of this program", {{"version", REEL_VERSION}}).set(1);
   const GpuMetrics gpus(metrics);
   const std::chrono::seconds ttl(s.job_ttl);
   store::MemoryJobStore jobs(static_cast<size_t>(s.max_queue), ttl,

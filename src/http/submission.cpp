@@ -64,7 +64,12 @@ std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& a
                                 {"replayed", submitted.replayed}});
     return submitted;
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::QueueFull) return full_reply(error, api, owner);
+    if (error.code() == ErrorCode::QueueFull) {
+      api.services.metrics
+          .counter("serve_rejected_total", "Jobs not taken", {{"reason", "queue_full"}})
+          .add();
+      return full_reply(error, api, owner);
+    }
     if (error.code() != ErrorCode::Conflict) throw;
     // Not 409: SDKs send that again.
     return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");

@@ -35,7 +35,8 @@ TEST(GpuMetrics, AreTheDcgmExportersOwn) {
   EXPECT_EQ(value(text, "DCGM_FI_DEV_GPU_TEMP", 1), "41");
   EXPECT_EQ(value(text, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", 1), "") << "it cannot tell";
   for (const char* label : {R"(modelName="A Hopper")", R"(UUID="GPU-1")", R"(device="nvidia1")",
-                            R"(pci_bus_id="0000:3B:00.0")", "Hostname=\""}) {
+                            R"(pci_bus_id="0000:3B:00.0")", "Hostname=\"",
+                            "serve_gpu_memory_bytes{gpu=\"0\",kind=\"used\"} 64424509440"}) {
     EXPECT_NE(text.find(label), std::string::npos) << label;
   }
 }

@@ -217,13 +217,19 @@ def test_bench_prints_sglangs_block(start):
 
 
 def test_every_metric_is_text_that_prometheus_reads(start):
-    server = start("--model-path", "fake:")
-    poll(server, post(server, {"prompt": "a"})[0])
+    server = start("--model-path", "fake:step_ms=50", "--max-queue", "1")
+    made = [post(server, {"prompt": "a"}) for _ in range(4)]
+    assert made[-1][1] == 429
+    poll(server, made[0][0])
     for _ in range(2):  # the second has what the first scrape counted
         text, status = server.curl(server.url + "/metrics")
         assert status == 200
         families = {f.name: f for f in parser.text_string_to_metric_families(text + "\n")}
-    assert "serve_http_requests" in families, sorted(families)
+    assert {"serve_build_info", "serve_http_connections", "serve_http_request_duration_seconds",
+            "serve_http_requests", "serve_job_duration_seconds", "serve_jobs", "serve_jobs_running",
+            "serve_oldest_queued_seconds", "serve_queue_depth", "serve_queue_wait_seconds", "serve_rejected",
+            "serve_stage_seconds", "serve_step_seconds", "sglang:num_queue_reqs",
+            "sglang:num_running_reqs"} <= families.keys(), sorted(families)
 
 
 def connections(server, count):
