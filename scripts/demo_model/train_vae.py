@@ -81,7 +81,7 @@ def main():
         wrong = (y - x).abs()
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         # The square weighs edges, which are few, beside the flat rest.
-        loss = wrong.mean() + 2 * wrong.square().mean() + 2e-5 * kl
+        loss = wrong.mean() + (10 if a.stage == 3 else 2) * wrong.square().mean() + 2e-5 * kl
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step(a.rate * min(1, (step + 1) / 50, 0.02 + 1.5 * (1 - step / a.steps)))
