@@ -27,14 +27,14 @@ PARTS = {  # part → what it has, the most valuable first; how one of them is m
 
 class Bench:
     def __init__(self, a):
-        self.device, self.tiny, self.bundle = a.device, a.tiny, a.bundle.resolve()
+        self.device, self.tiny, self.bundle = a.device, a.tiny, cases.ROOT / "build/bundle"
         found = sorted(a.out.glob(f"*-{a.name}.json")) or sorted(a.results.glob(f"*-{a.name}.json"))
         date = datetime.date.today().isoformat()
         path = a.out / (found[-1].name if found else f"{date}-{a.name}.json")
         if found and found[-1] != path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(found[-1].read_text())
-        about = {"name": a.name, "date": date, "tiny": a.tiny, "reel": (a.bundle / "commit").read_text().strip(),
+        about = {"name": a.name, "date": date, "tiny": a.tiny, "reel": (self.bundle / "commit").read_text().strip(),
                  "machine": machine.about(a.device)}
         self.store = Store(path, about)
         self.store.data["commands"].append(shlex.join(["scripts/bench_gpu", *sys.argv[1:]]))
@@ -66,7 +66,6 @@ def main():
     parser.add_argument("--tiny", action="store_true", help="sizes that try the way, not the speed")
     parser.add_argument("--results", type=Path, default=cases.ROOT / "tests/bench/results")
     parser.add_argument("--out", type=Path, help="where the result is written; by default --results")
-    parser.add_argument("--bundle", type=Path, default=cases.ROOT / "build/bundle")
     a = parser.parse_args()
     a.out = a.out or a.results
     words = list(wanted(a.parts))
