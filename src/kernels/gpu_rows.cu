@@ -81,11 +81,9 @@ bool hopper() {
 }  // namespace
 
 bool enabled() {
-  static const bool enabled = [] {
-    const char* asked = std::getenv("REEL_FUSED_KERNELS");
-    return asked && *asked == '1' && hopper();
-  }();
-  return enabled;
+  static const bool can = hopper();
+  const char* asked = std::getenv("REEL_FUSED_KERNELS");
+  return can && asked && *asked == '1';
 }
 
 bool fits(int64_t width) { return width % kVector == 0 && width / kVector <= kMostHeld * kThreads; }

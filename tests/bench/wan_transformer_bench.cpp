@@ -1,90 +1,82 @@
-// Seconds per forward of a transformer of Wan2.1 1.3B's width, random weights:
-//   wan_transformer_bench [bf16|fp32] [blocks] [forwards] [cpu|cuda]
+// Denoising steps of a transformer; sizes are frames, rows and columns of the latents.
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
-#include <fmt/format.h>
+#include <ATen/record_function.h>
 
-#include <algorithm>
-#include <ctime>
-#include <string>
+#include "bench.h"
+#include "denoise.h"
+#include "random_weights.h"
+#include "reel/base/error.h"
 
-#include "reel/base/clock.h"
-#include "reel/models/wan_transformer.h"
-
-namespace reel {
+namespace reel::bench {
 namespace {
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-/// Until all that was asked of it is done.
-void wait_for(at::Device device) {
-  if (device.is_cuda()) {
-    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+/// Notes when each step is known to be done: the loop learns of it from the device's events.
+class Steps final : public gen::Control {
+ public:
+  Ask ask() override { return Ask::GoOn; }
+  void report(const gen::Progress& progress) override {
+    if (progress.step == done_) return;
+    done_ = progress.step;
+    seconds.push_back(watch_.seconds());
+    watch_.restart();
   }
-}
 
-void run(at::ScalarType dtype, int64_t blocks, int forwards, at::Device device) {
-  config::WanTransformerConfig config;
-  config.num_attention_heads = 12;
-  config.ffn_dim = 8960;
-  config.num_layers = blocks;
-  weights::ParamSet params(device, dtype);
-  const models::WanTransformer model(weights::ParamScope(params), config);
-  for (auto& param : params.params()) {
-    param.tensor = at::randn(param.shape, device).mul_(0.02).to(params.dtype_of(param));
+  std::vector<double> seconds;
+
+ private:
+  int done_ = 0;
+  Stopwatch watch_;
+};
+
+class WanTransformerBench final : public Bench {
+ public:
+  explicit WanTransformerBench(const Setup& setup)
+      : expert_(config::read_wan_transformer_config(setup.config), setup.device, setup.dtype),
+        shape_{1, expert_.model.config.in_channels} {
+    shape_.insert(shape_.end(), setup.sizes.begin(), setup.sizes.end());
+    require(shape_.size() == 5, "expected frames, rows and columns of the latents");
   }
-  wait_for(device);
-  Stopwatch watch;
-  params.pack();
-  fmt::print("pack    {:8.1f} ms\n", watch.milliseconds());
 
-  // 256 x 256 pixels, 17 frames.
-  const auto latents = at::randn({1, 16, 5, 32, 32}, device).to(dtype);
-  const auto grid = model.grid_of(latents);
-  dist::SoloGroup solo;
-  residency::ResidentBlocks stay;
-  watch.restart();
-  const auto rope = model.rope(grid);
-  const auto table = model.times(at::linspace(999, 20, 50, device));
-  const auto prompt =
-      model.prompt(at::randn({1, 512, config.text_dim}, device).to(dtype), {}, stay);
-  wait_for(device);
-  fmt::print("request {:8.1f} ms (rope, 50 timesteps, one prompt)\n", watch.milliseconds());
+  weights::ParamSet& params() override { return expert_.params; }
 
-  std::vector<double> times, cpu_times;
-  for (int i = 0; i < forwards + 1; ++i) {
-    const auto time = table.at(i % 50);
-    const auto cpu = std::clock();
-    watch.restart();
-    const auto x = model.blocks(0, blocks, model.begin(latents), {time, rope, prompt},
-                                {.sequence = solo}, stay);
-    const auto out = model.finish(x, time, grid);
+  Measured run(int count, bool guided) override {
+    const auto device = expert_.params.device();
+    const auto prompt = [&](const char* name) {
+      return random(name, {1, 512, expert_.model.config.text_dim}, device)
+          .to(expert_.params.compute());
+    };
+    const pipeline::PromptPair prompts{prompt("prompt"),
+                                       guided ? prompt("negative") : at::Tensor()};
+    pipeline::Denoising state{.latents_1CThw = random("latents", shape_, device), .history = {}};
+    gen::ResolvedRequest request;
+    request.generator_device = "cpu";
+    request.guidance_scale = 5;
+    config::SchedulerConfig scheduler;
+    scheduler.flow_shift = 3;
+    dist::SoloGroup group;
+    pipeline::Dump none({});
     wait_for(device);
-    if (i == 0) continue;
-    times.push_back(watch.milliseconds());
-    cpu_times.push_back(1e3 * static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC);
+
+    Steps steps;
+    pipeline::Denoiser denoiser(expert_, nullptr, sampling::make_scheduler(scheduler, count),
+                                request, 0, prompts, {}, state.latents_1CThw, nullptr, group);
+    RECORD_USER_SCOPE("denoise");
+    pipeline::denoise(denoiser, state, 0, steps, group, none);
+    return {steps.seconds, state.latents_1CThw};
   }
-  fmt::print(
-      "forward {:8.1f} ms, {:8.1f} ms of CPU (medians of {}, {} blocks, {} threads, {}, {})\n",
-      median(times), median(cpu_times), forwards, blocks, at::get_num_threads(),
-      c10::toString(dtype), device.str());
-}
+
+ private:
+  pipeline::Expert expert_;
+  std::vector<int64_t> shape_;
+};
 
 }  // namespace
-}  // namespace reel
+}  // namespace reel::bench
 
 int main(int count, char** arguments) {
-  const c10::InferenceMode inference;
-  const auto argument = [&](int i, const char* otherwise) {
-    return std::string(i < count ? arguments[i] : otherwise);
-  };
-  reel::run(argument(1, "bf16") == "fp32" ? at::kFloat : at::kBFloat16, std::stoi(argument(2, "4")),
-            std::stoi(argument(3, "5")),
-            argument(4, "cpu") == "cuda" ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU));
+  using namespace reel::bench;
+  return main_of(count, arguments, [](const Setup& setup) -> std::unique_ptr<Bench> {
+    return std::make_unique<WanTransformerBench>(setup);
+  });
 }
