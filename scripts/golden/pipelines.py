@@ -240,6 +240,14 @@ def euler(pipe):
     pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
 
 
+def few_euler(pipe):
+    """The published levels of LightX2V's models, through the sigmas that Diffusers' pipelines do not pass on."""
+    pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=5.0)
+    steps = pipe.scheduler.set_timesteps
+    sigmas = [step / 1000 for step in FEW_EULER["denoising_step_list"]]
+    pipe.scheduler.set_timesteps = lambda count, device: steps(sigmas=sigmas, device=device)
+
+
 def order3(pipe):
     pipe.scheduler = UniPCMultistepScheduler.from_config(pipe.scheduler.config, solver_order=3)
 
@@ -256,6 +264,8 @@ I2V = {**SHORT, "num_frames": 9, "max_sequence_length": 512, "seed": 11}
 
 DMD = {**SHORT, "num_inference_steps": 3, "guidance_scale": 1.0, "flow_shift": 8.0, "seed": 24}
 DMD["dmd_denoising_steps"] = [1000, 757, 522]
+FEW_EULER = {**A14B, "num_inference_steps": 4, "guidance_scale": 1.0, "guidance_scale_2": None, "seed": 28}
+FEW_EULER["denoising_step_list"] = [1000, 750, 500, 250]
 VIDEO = {**SHORT, "num_frames": 9, "num_inference_steps": 5, "strength": 0.7, "seed": 23}
 VACE = {**SHORT, "num_frames": 9, "seed": 21, "conditioning_scale": [0.7, 1.3]}
 
@@ -302,6 +312,7 @@ MINTS = {
     ),
     "t2v-tiny.dmd": lambda: dmd_run("t2v-tiny.dmd", "t2v-tiny", {**DMD, "num_frames": 9}),
     "ti2v-5b-tiny.dmd": lambda: dmd_run("ti2v-5b-tiny.dmd", "ti2v-5b-tiny", {**DMD, "width": 96, "seed": 25}),
+    "a14b-tiny.few-euler": functools.partial(run, "a14b-tiny.few-euler", "a14b-tiny", FEW_EULER, few_euler),
     "t2v-tiny.noguidance": functools.partial(run, "t2v-tiny.noguidance", "t2v-tiny", NO_GUIDANCE),
     "t2v-tiny.oneframe": functools.partial(run, "t2v-tiny.oneframe", "t2v-tiny", ONE_FRAME),
 }

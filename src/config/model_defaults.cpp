@@ -63,6 +63,7 @@ ModelDefaults read_defaults(JsonReader& json) {
   d.negative_prompt = json.need<std::string>("negative_prompt");
   d.max_sequence_length = json.need<int>("max_sequence_length");
   d.dmd_denoising_steps = json.get("dmd_denoising_steps", d.dmd_denoising_steps);
+  d.denoising_step_list = json.get("denoising_step_list", d.denoising_step_list);
   json.finish();
   json.check(d.problems());
   return d;
@@ -106,13 +107,18 @@ std::vector<std::string> ModelDefaults::problems() const {
   expect_between(problems, "flow_shift", flow_shift, 1e-3, 1e3);
   if (boundary_ratio) expect_between(problems, "boundary_ratio", *boundary_ratio, 0.0, 1.0);
   expect_between(problems, "max_sequence_length", max_sequence_length, 1, 512);
-  if (!std::is_sorted(dmd_denoising_steps.begin(), dmd_denoising_steps.end(),
-                      std::greater_equal()) ||
-      std::any_of(dmd_denoising_steps.begin(), dmd_denoising_steps.end(),
-                  [](int timestep) { return timestep < 1 || timestep > 1000; })) {
-    problems.push_back(
-        fmt::format("dmd_denoising_steps: expected falling timesteps from 1000 to 1, got {}",
-                    fmt::join(dmd_denoising_steps, ",")));
+  const auto expect_timesteps = [&](std::string_view key, const std::vector<int>& timesteps) {
+    if (!std::is_sorted(timesteps.begin(), timesteps.end(), std::greater_equal()) ||
+        std::any_of(timesteps.begin(), timesteps.end(),
+                    [](int timestep) { return timestep < 1 || timestep > 1000; })) {
+      problems.push_back(fmt::format("{}: expected falling timesteps from 1000 to 1, got {}", key,
+                                     fmt::join(timesteps, ",")));
+    }
+  };
+  expect_timesteps("dmd_denoising_steps", dmd_denoising_steps);
+  expect_timesteps("denoising_step_list", denoising_step_list);
+  if (!dmd_denoising_steps.empty() && !denoising_step_list.empty()) {
+    problems.emplace_back("dmd_denoising_steps and denoising_step_list: expected one at most");
   }
   return problems;
 }

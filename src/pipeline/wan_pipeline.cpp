@@ -101,6 +101,16 @@ void check_fit(const std::string& name, const config::WanTransformerConfig& tran
   expect("out_channels", transformer.out_channels, "VAE's z_dim", latent_channels);
 }
 
+/// The folder's own, unless the model was distilled for few steps.
+std::unique_ptr<sampling::Scheduler> scheduler_of(const gen::ResolvedRequest& request,
+                                                  const config::SchedulerConfig& config) {
+  const int timesteps = config.num_train_timesteps;
+  const auto& [dmd, euler] = std::tie(request.dmd_denoising_steps, request.denoising_step_list);
+  if (!dmd.empty()) return sampling::make_dmd_scheduler(dmd, request.flow_shift, timesteps);
+  if (!euler.empty()) return sampling::make_euler_scheduler(euler, request.flow_shift, timesteps);
+  return sampling::make_scheduler(config, request.num_inference_steps, request.flow_shift);
+}
+
 constexpr const char* kDiffusersStem = "diffusion_pytorch_model";
 constexpr const char* kTransformersStem = "model";
 
@@ -266,11 +276,7 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   // 3. Latents
   const auto& vae = c.vae_config;
   const uint64_t seed = request.seeds.at(static_cast<size_t>(output));
-  auto scheduler =
-      request.dmd_denoising_steps.empty()
-          ? sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift)
-          : sampling::make_dmd_scheduler(request.dmd_denoising_steps, request.flow_shift,
-                                         c.scheduler.num_train_timesteps);
+  auto scheduler = scheduler_of(request, c.scheduler);
   const int first =
       request.strength ? sampling::first_step(scheduler->steps(), *request.strength) : 0;
   Denoising state;

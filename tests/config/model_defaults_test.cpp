@@ -11,7 +11,7 @@ namespace {
 
 TEST(PublishedModels, AreAllThereAndSound) {
   const auto models = published_models();
-  EXPECT_EQ(models.size(), 16u);
+  EXPECT_EQ(models.size(), 19u);
   for (const auto& model : models) EXPECT_THAT(model.problems(), testing::IsEmpty());
 }
 
@@ -73,6 +73,21 @@ TEST(PublishedModels, OfFewStepsHaveTheirOwnTimesteps) {
     EXPECT_EQ(model.num_inference_steps, model.dmd_denoising_steps.size()) << model.ids[0];
     EXPECT_EQ(model.guidance_scale, 1) << model.ids[0];
     EXPECT_EQ(model.flow_shift, 8) << model.ids[0];
+  }
+}
+
+TEST(PublishedModels, OfLightX2VHaveTheirOwnSteps) {
+  for (const std::string id : {"Wan2.1-T2V-14B-StepDistill-CfgDistill-Lightx2v",
+                               "Wan2.1-I2V-14B-480P-StepDistill-CfgDistill-Lightx2v",
+                               "Wan2.1-I2V-14B-720P-StepDistill-CfgDistill-Lightx2v",
+                               "Wan2.1-Distill-Models", "Wan2.2-Distill-Models"}) {
+    const auto model = find_published("lightx2v/" + id);
+    ASSERT_TRUE(model) << id;
+    EXPECT_THAT(model->denoising_step_list, testing::ElementsAre(1000, 750, 500, 250)) << id;
+    EXPECT_EQ(model->num_inference_steps, 4) << id;
+    EXPECT_EQ(model->guidance_scale, 1) << id;
+    EXPECT_EQ(model->flow_shift, 5) << id;
+    EXPECT_EQ(model->boundary_ratio.has_value(), id.starts_with("Wan2.2")) << id;
   }
 }
 
@@ -159,11 +174,14 @@ TEST(ModelDefaults, NamesEveryProblem) {
   d.flow_shift = -1;
   d.boundary_ratio = 2;
   d.dmd_denoising_steps = {522, 757};
+  d.denoising_step_list = {1001};
   EXPECT_THAT(d.problems(),
               testing::ElementsAre(testing::HasSubstr("width"), testing::HasSubstr("num_frames"),
                                    testing::HasSubstr("fps"), testing::HasSubstr("flow_shift"),
                                    testing::HasSubstr("boundary_ratio"),
-                                   testing::HasSubstr("dmd_denoising_steps: expected falling")));
+                                   testing::HasSubstr("dmd_denoising_steps: expected falling"),
+                                   testing::HasSubstr("denoising_step_list: expected falling"),
+                                   testing::HasSubstr("expected one at most")));
 }
 
 }  // namespace

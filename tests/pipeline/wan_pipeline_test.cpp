@@ -27,8 +27,8 @@ INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                          testing::Values("t2v-tiny", "t2v-tiny.euler", "t2v-tiny.noguidance",
                                          "t2v-tiny.oneframe", "t2v-tiny.order3", "t2v-tiny.video",
                                          "vace-tiny", "vace-tiny.reference", "t2v-tiny.dmd",
-                                         "ti2v-5b-tiny.dmd", "a14b-tiny", "ti2v-5b-tiny",
-                                         "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
+                                         "ti2v-5b-tiny.dmd", "a14b-tiny.few-euler", "a14b-tiny",
+                                         "ti2v-5b-tiny", "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
                                          "i2v-a14b-tiny", "i2v-a14b-tiny.last",
                                          "ti2v-5b-tiny.image"),
                          [](const auto& info) {
@@ -129,6 +129,13 @@ TEST(PipelineTwin, AStepOfStrengthIsSeen) {
 TEST(PipelineTwin, ATimestepOfDmdIsSeen) {
   TinyRun run("t2v-tiny.dmd");
   run.request.dmd_denoising_steps[1] += 10;
+  run.make();
+  EXPECT_EQ(run.first_difference(), "frames");
+}
+
+TEST(PipelineTwin, ASecondShiftIsSeen) {
+  TinyRun run("a14b-tiny.few-euler");
+  run.request.denoising_step_list.clear();  // as many steps, of the folder's own levels
   run.make();
   EXPECT_EQ(run.first_difference(), "frames");
 }

@@ -34,6 +34,7 @@ struct ModelDefaults {
   std::string negative_prompt;
   int max_sequence_length = 512;         // tokens of a prompt
   std::vector<int> dmd_denoising_steps;  // timesteps of a model distilled for them; else none
+  std::vector<int> denoising_step_list;  // likewise, of Euler's and before flow_shift: LightX2V's
 
   /// What cannot be, a sentence each; empty when all is well.
   std::vector<std::string> problems() const;
