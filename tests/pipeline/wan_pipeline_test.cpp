@@ -27,9 +27,10 @@ INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                          testing::Values("t2v-tiny", "t2v-tiny.euler", "t2v-tiny.noguidance",
                                          "t2v-tiny.oneframe", "t2v-tiny.order3", "t2v-tiny.video",
                                          "vace-tiny", "vace-tiny.reference", "t2v-tiny.dmd",
-                                         "ti2v-5b-tiny.dmd", "a14b-tiny.few-euler", "a14b-tiny",
-                                         "ti2v-5b-tiny", "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
-                                         "i2v-a14b-tiny", "i2v-a14b-tiny.last",
+                                         "ti2v-5b-tiny.dmd", "i2v-a14b-tiny.dmd",
+                                         "ti2v-5b-tiny.image.dmd", "a14b-tiny.few-euler",
+                                         "a14b-tiny", "ti2v-5b-tiny", "i2v-tiny", "i2v-tiny.short",
+                                         "flf2v-tiny", "i2v-a14b-tiny", "i2v-a14b-tiny.last",
                                          "ti2v-5b-tiny.image"),
                          [](const auto& info) {
                            std::string name = info.param;
@@ -127,8 +128,17 @@ TEST(PipelineTwin, AStepOfStrengthIsSeen) {
 }
 
 TEST(PipelineTwin, ATimestepOfDmdIsSeen) {
-  TinyRun run("t2v-tiny.dmd");
-  run.request.dmd_denoising_steps[1] += 10;
+  for (const char* name : {"t2v-tiny.dmd", "i2v-a14b-tiny.dmd", "ti2v-5b-tiny.image.dmd"}) {
+    TinyRun run(name);
+    run.request.dmd_denoising_steps[1] += 10;
+    run.make();
+    EXPECT_EQ(run.first_difference(), "frames") << name;
+  }
+}
+
+TEST(PipelineTwin, TheExpertOfAStepOfDmdIsSeen) {
+  TinyRun run("i2v-a14b-tiny.dmd");
+  run.request.boundary_ratio = 0.94;
   run.make();
   EXPECT_EQ(run.first_difference(), "frames");
 }
