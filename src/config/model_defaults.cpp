@@ -73,9 +73,21 @@ ModelDefaults read_published(std::string_view name, std::string_view text) {
   const auto object = nlohmann::json::parse(text);
   JsonReader json(object, std::string(name));
   auto ids = json.need<std::vector<std::string>>("ids");
+  json.ignore({"recognised_by"});
   ModelDefaults d = read_defaults(json);
   d.ids = std::move(ids);
   return d;
+}
+
+/// Whether `file` has each value of `expected`, or one of them where it is a list; null: none.
+bool says(const nlohmann::json& file, const nlohmann::json& expected) {
+  for (const auto& [key, value] : expected.items()) {
+    const nlohmann::json found = file.value(key, nlohmann::json());
+    const bool any =
+        value.is_array() && std::find(value.begin(), value.end(), found) != value.end();
+    if (!any && found != value) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -137,6 +149,21 @@ std::optional<ModelDefaults> find_published(std::string_view id) {
   for (const ModelDefaults& model : published_models()) {
     for (const std::string& known : model.ids) {
       if (same_word(id, known) || same_word(cached, known)) return model;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<ModelDefaults> find_alike(const ModelFolder& folder) {
+  const auto index = read_json(folder.path / "model_index.json");
+  const auto transformer = read_json(folder.component("transformer") / "config.json");
+  if (!transformer.is_object()) return std::nullopt;
+  for (const auto& [name, text] : published_files()) {
+    const auto object = nlohmann::json::parse(text);
+    const auto by = object.find("recognised_by");
+    if (by != object.end() && says(index, by->at("model_index")) &&
+        says(transformer, by->at("transformer"))) {
+      return read_published(name, text);
     }
   }
   return std::nullopt;

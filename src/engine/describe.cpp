@@ -9,11 +9,14 @@
 namespace reel::engine {
 namespace {
 
-/// Those of the published model that the options name, else the folder's own `reel.json`.
-std::optional<config::ModelDefaults> given_defaults(const Options& options) {
+/// Those of the published model that the options name, else the folder's own `reel.json`, else
+/// those of the published model that the folder is like.
+std::optional<config::ModelDefaults> given_defaults(const config::ModelFolder& folder,
+                                                    const Options& options) {
   if (options.model_id.empty()) {
-    const auto known = config::find_published(options.model_path.string());
-    return known ? known : config::own_defaults(options.model_path);
+    if (auto known = config::find_published(options.model_path.string())) return known;
+    if (auto own = config::own_defaults(options.model_path)) return own;
+    return config::find_alike(folder);
   }
   if (auto found = config::find_published(options.model_id)) return found;
   std::string known;
@@ -74,7 +77,7 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
       config::read_wan_transformer_config(folder.component("transformer") / "config.json");
   const auto scheduler =
       config::read_scheduler_config(folder.component("scheduler") / "scheduler_config.json");
-  const auto given = given_defaults(options);
+  const auto given = given_defaults(folder, options);
   auto defaults = given ? *given : config::defaults_of(folder.index, vae, scheduler);
   const bool dmd = !options.dmd_denoising_steps.empty();
   if (dmd || !options.denoising_step_list.empty()) {

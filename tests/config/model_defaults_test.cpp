@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "reel/base/error.h"
+#include "reel/config/json_reader.h"
 #include "temporary_folder.h"
 
 namespace reel::config {
@@ -110,6 +111,55 @@ TEST(FindPublished, KnowsRepositoriesAndTheCacheAndNothingElse) {
         cache + "models--Wan-AI--Wan2.1-T2V-14B-Diffusers"}) {
     EXPECT_FALSE(find_published(id)) << id;
   }
+}
+
+/// A folder of no known name, with the index and the published transformer of a model.
+std::optional<ModelDefaults> alike(const std::string& index, const std::string& keys,
+                                   const nlohmann::json& change = nlohmann::json::object()) {
+  const test::TemporaryFolder folder;
+  const auto goldens = std::filesystem::path(REEL_SOURCE_DIR) / "tests/goldens/keys";
+  auto transformer = read_json(goldens / (keys + ".json")).at("config");
+  transformer.update(change);
+  folder.write("model_index.json", index);
+  folder.write("transformer/config.json", transformer.dump());
+  return find_alike({folder.path(), {}, {{"transformer", folder / "transformer"}}});
+}
+
+TEST(FindAlike, KnowsPublishedFoldersOfAnyName) {
+  const std::string plain = R"({"_class_name": "WanPipeline"})";
+  const std::string image = R"({"_class_name": "WanImageToVideoPipeline", "boundary_ratio": null})";
+  const std::string vace = R"({"_class_name": "WanVACEPipeline"})";
+  const std::string dmd = R"({"_class_name": "WanDMDPipeline"})";
+  for (const auto& [index, keys, id] :
+       {std::tuple(plain, "wan2.1-t2v-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"),
+        {R"({"_class_name": "WanVideoToVideoPipeline"})", "wan2.1-t2v-14b",
+         "Wan-AI/Wan2.1-T2V-14B-Diffusers"},
+        {image, "wan2.1-i2v-14b", "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"},
+        {image, "wan2.1-flf2v-14b", "Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers"},
+        {image, "wan2.1-fun-1.3b-inp", "weizhou03/Wan2.1-Fun-1.3B-InP-Diffusers"},
+        {vace, "wan2.1-vace-1.3b", "Wan-AI/Wan2.1-VACE-1.3B-diffusers"},
+        {vace, "wan2.1-vace-14b", "Wan-AI/Wan2.1-VACE-14B-diffusers"},
+        {R"({"_class_name": "WanPipeline", "boundary_ratio": 0.875})", "wan2.2-t2v-a14b",
+         "Wan-AI/Wan2.2-T2V-A14B-Diffusers"},
+        {R"({"_class_name": "WanImageToVideoPipeline", "boundary_ratio": 0.9})", "wan2.2-i2v-a14b",
+         "Wan-AI/Wan2.2-I2V-A14B-Diffusers"},
+        {R"({"_class_name": "WanPipeline", "expand_timesteps": true})", "wan2.2-ti2v-5b",
+         "Wan-AI/Wan2.2-TI2V-5B-Diffusers"},
+        {dmd, "wan2.1-t2v-1.3b", "FastVideo/FastWan2.1-T2V-1.3B-Diffusers"},
+        {dmd, "wan2.2-ti2v-5b", "FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers"}}) {
+    const auto found = alike(index, keys);
+    ASSERT_TRUE(found) << id;
+    EXPECT_EQ(found->ids.front(), id);
+  }
+}
+
+TEST(FindAlike, KnowsNoOther) {
+  const std::string plain = R"({"_class_name": "WanPipeline", "boundary_ratio": null})";
+  EXPECT_TRUE(alike(plain, "wan2.1-t2v-1.3b"));
+  EXPECT_FALSE(alike(plain, "wan2.1-t2v-1.3b", {{"num_layers", 29}}));
+  EXPECT_FALSE(alike(plain, "wan2.1-t2v-1.3b", {{"in_channels", 32}}));
+  EXPECT_FALSE(alike(R"({"_class_name": "WanPipeline", "boundary_ratio": 0.5})", "wan2.1-t2v-14b"));
+  EXPECT_FALSE(alike(R"({"_class_name": "WanImageToVideoPipeline"})", "wan2.1-t2v-14b"));
 }
 
 TEST(DefaultsOf, AnUnnamedFolderGetsItsOwnJson) {
