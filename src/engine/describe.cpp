@@ -19,6 +19,9 @@ std::optional<config::ModelDefaults> given_defaults(const config::ModelFolder& f
     return config::find_alike(folder);
   }
   if (auto found = config::find_published(options.model_id)) return found;
+  if (const auto family = config::other_family(options.model_id); !family.empty()) {
+    throw Error(ErrorCode::InvalidArgument, "--model-id: " + family);
+  }
   std::string known;
   for (const auto& model : config::published_models()) {
     known += (known.empty() ? "" : ", ") + model.ids.front();

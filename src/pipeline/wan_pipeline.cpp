@@ -80,6 +80,12 @@ void check_fit(const std::string& name, const config::WanTransformerConfig& tran
     }
   };
   expect("text_dim", transformer.text_dim, "text encoder's d_model", text_width);
+  if (transformer.out_channels == latent_channels &&
+      transformer.in_channels >= 3 * latent_channels) {
+    throw Error(ErrorCode::BadModel,
+                fmt::format("{}: in_channels: {} is of {}, which is not served", name,
+                            transformer.in_channels, config::kFunControl));
+  }
   expect("in_channels", transformer.in_channels,
          image_channels ? "VAE's z_dim, a mask and z_dim again" : "VAE's z_dim",
          latent_channels + image_channels);

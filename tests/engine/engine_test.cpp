@@ -211,6 +211,12 @@ TEST(Engine, TakesThePublishedSettingsOfAKnownId) {
   EXPECT_EQ(Engine(options).describe().flow_shift, 8);
 }
 
+TEST(Engine, NamesAFamilyThatIsNotServed) {
+  auto options = tiny();
+  options.model_id = "Wan-AI/Wan2.2-S2V-14B";
+  EXPECT_THAT(fault(options), HasSubstr("--model-id: Wan-AI/Wan2.2-S2V-14B is Wan S2V (speech"));
+}
+
 TEST(Engine, RefusesWhatThisModelCannotDo) {
   const Engine engine(tiny());
   const auto param = [&](auto change) {

@@ -212,6 +212,17 @@ TEST(PipelinePrecision, Bf16IsNoFurtherFromFp32ThanDiffusersOwn) {
   EXPECT_LE(ours, 1.5 * theirs) << "Diffusers' own: " << theirs;
 }
 
+TEST(PipelineParts, OfFunControlAreRefusedByItsName) {
+  TinyRun run("i2v-tiny");
+  const auto file = run.own("transformer") / "config.json";
+  auto config = json::parse(std::ifstream(file));
+  config["in_channels"] = 3 * config["out_channels"].get<int>();
+  std::ofstream(file) << config.dump();
+  EXPECT_THAT([&] { run.make(); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr(
+                  "transformer: in_channels: 48 is of Wan Fun-Control (a control video), which")));
+}
+
 class Control : public testing::Test {
  protected:
   Control() {
