@@ -156,9 +156,10 @@ struct WanPipeline::Components {
 
   bool vace() const { return !high_noise.model.config.vace_layers.empty(); }
 
-  /// What the request's pictures and video come to; nothing if it was stopped.
+  /// What the request's pictures and video come to; nothing if it was stopped. What it took is told
+  /// to `outcome`.
   std::optional<Condition> condition(const gen::ResolvedRequest& request, const Options& options,
-                                     const KeepOn& keep_on) {
+                                     const KeepOn& keep_on, gen::Outcome& outcome) {
     if (!gen::any(request.inputs) && !vace()) return Condition{};
     const auto key = key_of(request);
     if (key) {
@@ -166,13 +167,17 @@ struct WanPipeline::Components {
     }
     const auto& [image, last] = std::tie(request.inputs.image, request.inputs.last_image);
     Condition made;
+    Stopwatch watch;
     if (images) {
       std::vector<const gen::Image*> seen{image->content.get()};
       if (last) seen.push_back(last->content.get());
       made.views_NIC = images->encode(seen);
+      outcome.image_seconds = watch.seconds();
     }
     const auto latents = [&](auto encode, at::Tensor& of) {
+      watch.restart();
       const auto encoded = encode(vae_encoder, vae_config, request, options.vae_tiling, keep_on);
+      outcome.encode_seconds = watch.seconds();
       if (encoded) of = *encoded;
       return encoded.has_value();
     };
@@ -262,12 +267,14 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
     dump_prompt(dump, "negative_", negative, request.max_sequence_length);
     prompts.negative = negative.embeds_1LD.to(options_.dit);
   }
+  outcome.text_seconds = watch.seconds();
 
   // 2. Pictures and video
-  const auto condition = c.condition(request, options_, [&](int done, int total) {
+  const auto keep_on = [&](int done, int total) {
     control.report({gen::Stage::TextEncoding, done, total});
     return !group.any(control.ask() == Ask::Cancel);
-  });
+  };
+  const auto condition = c.condition(request, options_, keep_on, outcome);
   if (!condition) {
     outcome.kind = gen::Outcome::Kind::Cancelled;
     return outcome;
@@ -277,7 +284,6 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
                              condition->control_1CThw, condition->video_1CThw}) {
     if (tensor.defined()) dump.add("condition", tensor);
   }
-  outcome.text_seconds = watch.seconds();
 
   // 3. Latents
   const auto& vae = c.vae_config;

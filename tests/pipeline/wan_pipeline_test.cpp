@@ -223,6 +223,24 @@ TEST(PipelineParts, OfFunControlAreRefusedByItsName) {
                   "transformer: in_channels: 48 is of Wan Fun-Control (a control video), which")));
 }
 
+TEST(PipelineInputs, AreEncodedOnceAndTheirTimeIsTold) {
+  const c10::InferenceMode inference;
+  TinyRun run("i2v-tiny");
+  run.request.inputs.image->sha256 = "1";
+  Options options;
+  options.device = test::device();
+  WanPipeline pipeline(config::open_model_folder(run.model), options,
+                       [](std::string_view, uint64_t, uint64_t) {});
+  AskAfter control;
+  dist::SoloGroup group;
+  const auto first = pipeline.generate(run.request, 0, nullptr, run.sink, control, group);
+  EXPECT_GT(first.image_seconds, 0);
+  EXPECT_GT(first.encode_seconds, 0);
+  const auto again = pipeline.generate(run.request, 0, nullptr, run.sink, control, group);
+  EXPECT_EQ(again.image_seconds, 0);
+  EXPECT_EQ(again.encode_seconds, 0);
+}
+
 class Control : public testing::Test {
  protected:
   Control() {
