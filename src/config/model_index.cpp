@@ -99,7 +99,9 @@ bool has_pickles(const fs::path& folder) {
 /// `fallback` where there is no such key, or another type.
 template <class T>
 T value_or(const nlohmann::json& object, const char* key, const T& fallback) try {
-  return object.is_object() ? object.value(key, fallback) : fallback;
+  return object.is_object() && object.contains(key) && is_exactly<T>(object[key])
+             ? object[key].get<T>()
+             : fallback;
 } catch (const nlohmann::json::exception&) {
   return fallback;
 }
@@ -120,7 +122,7 @@ std::string what_instead(const fs::path& path) {
       return "has no model_index.json: it looks like one component of a model; give the folder "
              "above it";
     }
-    if (const int in = value_or(config, "in_dim", 16); in >= 3 * value_or(config, "out_dim", 16)) {
+    if (const int in = value_or(config, "in_dim", 16); in / 3 >= value_or(config, "out_dim", 16)) {
       return fmt::format("in_dim: {} is of {}, which is not served", in, kFunControl);
     }
     own_layout = true;

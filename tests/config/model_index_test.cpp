@@ -153,6 +153,9 @@ TEST(ModelFolder, SaysWhatAFolderIsInstead) {
   folder.write("control/config.json",
                R"({"_class_name": "WanModel", "in_dim": 48, "out_dim": 16})");
   expect("control", "in_dim: 48 is of Wan Fun-Control (a control video), which is not served");
+  folder.write("odd/config.json",
+               R"({"_class_name": "WanModel", "in_dim": 1e300, "out_dim": 2147483647})");
+  expect("odd", "Wan-Video's own layout; give the repository whose name ends in -Diffusers");
   folder.write("whole/config.json", R"({"_class_name": "WanModel", "model_type": "i2v",
       "in_dim": 36, "out_dim": 16})");
   expect("whole", "Wan-Video's own layout; give the repository whose name ends in -Diffusers");
