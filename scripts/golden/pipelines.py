@@ -170,27 +170,42 @@ def video_run(name, model, kind, request, folder=False, references=(), **inputs)
     write(name, model, pipe, request, tensors, f"diffusers.{kind.__name__}")
 
 
-def dmd_run(name, model, request):
+def dmd_run(name, model, request, image=None):
     """FastVideo's loop (pipelines/stages, DMD) around Diffusers' transformer: the clean sample, and new noise upon it."""
-    pipe = load(model)
+    pipe = load(model, WanPipeline if image is None else WanImageToVideoPipeline)
     pipe.scheduler = scheduler = FlowMatchEulerDiscreteScheduler(shift=request["flow_shift"])
     generator = torch.Generator("cpu").manual_seed(request["seed"])
     prompt_embeds, _ = pipe.encode_prompt(
         request["prompt"], do_classifier_free_guidance=False, max_sequence_length=request["max_sequence_length"]
     )
-    shape = (1, pipe.transformer.config.in_channels, request["height"], request["width"], request["num_frames"])
-    latents = pipe.prepare_latents(*shape, torch.float32, torch.device("cpu"), generator)
-    tensors = {"token_ids": pipe.tokenizer.seen[0][0], "prompt_embeds": prompt_embeds[0], "latents.initial": latents}
+    tensors = {"token_ids": pipe.tokenizer.seen[0][0], "prompt_embeds": prompt_embeds[0]}
+    shape = (1, pipe.vae.config.z_dim, request["height"], request["width"], request["num_frames"])
+    first = () if image is None else (pipe.video_processor.preprocess(image, request["height"], request["width"]),)
+    made = pipe.prepare_latents(*first, *shape, torch.float32, torch.device("cpu"), generator)
+    latents, condition, changes = (*(made if first else (made,)), None, None)[:3]
+    tensors["latents.initial"] = latents
+    if first:
+        tensors.update({"condition": condition, "in.image": pixels(image)})
+    boundary = (pipe.config.boundary_ratio or 0) * scheduler.config.num_train_timesteps
     steps = request["dmd_denoising_steps"]
     levels = [scheduler.sigmas[(scheduler.timesteps - step).abs().argmin()].double() for step in steps]
     for index, step in enumerate(steps):
-        velocity = pipe.transformer(latents, torch.tensor([step]), prompt_embeds, return_dict=False)[0]
+        transformer = pipe.transformer if step >= boundary else pipe.transformer_2
+        seen, timestep = latents, torch.tensor([step])
+        if changes is not None:  # 5B: the picture is the first frame, at timestep 0
+            seen = (1 - changes) * condition + changes * latents
+            timestep = (changes[0, 0, :, ::2, ::2] * step).reshape(1, -1)
+        elif condition is not None:
+            seen = torch.cat([latents, condition], dim=1)
+        velocity = transformer(seen, timestep, prompt_embeds, return_dict=False)[0]
         latents = (latents.double() - levels[index] * velocity.double()).float()
         if index + 1 < len(steps):
             noise = torch.randn(latents.transpose(1, 2).shape, generator=generator).transpose(1, 2)
             latents = ((1 - levels[index + 1]) * latents + levels[index + 1] * noise).float()
         tensors[f"latents.step.{index}"] = latents
     tensors["latents.final"] = latents.clone()
+    if changes is not None:
+        latents = (1 - changes) * condition + changes * latents
     config = pipe.vae.config
     mean, deviation = (torch.tensor(value).view(1, -1, 1, 1, 1) for value in (config.latents_mean, config.latents_std))
     video = pipe.vae.decode(latents / (1.0 / deviation) + mean, return_dict=False)[0]
@@ -240,6 +255,14 @@ def euler(pipe):
     pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
 
 
+def few_euler(pipe):
+    """The published levels of LightX2V's models, through the sigmas that Diffusers' pipelines do not pass on."""
+    pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=5.0)
+    steps = pipe.scheduler.set_timesteps
+    sigmas = [step / 1000 for step in FEW_EULER["denoising_step_list"]]
+    pipe.scheduler.set_timesteps = lambda count, device: steps(sigmas=sigmas, device=device)
+
+
 def order3(pipe):
     pipe.scheduler = UniPCMultistepScheduler.from_config(pipe.scheduler.config, solver_order=3)
 
@@ -256,6 +279,10 @@ I2V = {**SHORT, "num_frames": 9, "max_sequence_length": 512, "seed": 11}
 
 DMD = {**SHORT, "num_inference_steps": 3, "guidance_scale": 1.0, "flow_shift": 8.0, "seed": 24}
 DMD["dmd_denoising_steps"] = [1000, 757, 522]
+TURBO = {**A14B, "height": 32, "num_frames": 9, "num_inference_steps": 4, "guidance_scale": 1.0, "flow_shift": 8.0}
+TURBO.update(guidance_scale_2=None, seed=26, dmd_denoising_steps=[996, 932, 852, 608])
+FEW_EULER = {**A14B, "num_inference_steps": 4, "guidance_scale": 1.0, "guidance_scale_2": None, "seed": 28}
+FEW_EULER["denoising_step_list"] = [1000, 750, 500, 250]
 VIDEO = {**SHORT, "num_frames": 9, "num_inference_steps": 5, "strength": 0.7, "seed": 23}
 VACE = {**SHORT, "num_frames": 9, "seed": 21, "conditioning_scale": [0.7, 1.3]}
 
@@ -302,6 +329,11 @@ MINTS = {
     ),
     "t2v-tiny.dmd": lambda: dmd_run("t2v-tiny.dmd", "t2v-tiny", {**DMD, "num_frames": 9}),
     "ti2v-5b-tiny.dmd": lambda: dmd_run("ti2v-5b-tiny.dmd", "ti2v-5b-tiny", {**DMD, "width": 96, "seed": 25}),
+    "i2v-a14b-tiny.dmd": lambda: dmd_run("i2v-a14b-tiny.dmd", "i2v-a14b-tiny", TURBO, picture(9, 50, 70)),
+    "ti2v-5b-tiny.image.dmd": lambda: dmd_run(
+        "ti2v-5b-tiny.image.dmd", "ti2v-5b-tiny", {**DMD, "width": 96, "seed": 27}, picture(10, 70, 31)
+    ),
+    "a14b-tiny.few-euler": functools.partial(run, "a14b-tiny.few-euler", "a14b-tiny", FEW_EULER, few_euler),
     "t2v-tiny.noguidance": functools.partial(run, "t2v-tiny.noguidance", "t2v-tiny", NO_GUIDANCE),
     "t2v-tiny.oneframe": functools.partial(run, "t2v-tiny.oneframe", "t2v-tiny", ONE_FRAME),
 }

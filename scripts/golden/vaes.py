@@ -158,7 +158,7 @@ def whole(name, folder, frames, size, tiled_size, tile, encode_tile):
     )
     ratio = model.config.scale_factor_spatial
     video = noise(283, 1, 3, 13, size[0] * ratio, size[1] * ratio).clamp(-1, 1)
-    tiled_video = noise(284, 1, 3, 5, tiled_size[0] * ratio, tiled_size[1] * ratio).clamp(-1, 1)
+    tiled_video = noise(284, 1, 3, 13, tiled_size[0] * ratio, tiled_size[1] * ratio).clamp(-1, 1)
     encode = lambda: model._encode(video)
     weights.assert_each_matters(model.encoder, encode)
     weights.assert_each_matters(model.quant_conv, encode)
@@ -170,11 +170,16 @@ def whole(name, folder, frames, size, tiled_size, tile, encode_tile):
     print(f"  tiled encoder against whole: {apart:.1e}")
     if apart < 0.02:
         raise AssertionError("tiling makes no difference here")
+    right = model.encode(video).latent_dist.mode()
+    half = AutoencoderKLWan.from_pretrained(MODELS / folder / "vae", torch_dtype=torch.bfloat16)
+    half = half.encode(video.bfloat16()).latent_dist.mode()
+    print(f"  encoder in bf16: {weights.relative(half.float(), right):.1e}")
     goldenfile.write(
         f"{name}-encode",
         {
             "in.video": video,
-            "out.mode": model.encode(video).latent_dist.mode(),
+            "out.mode": right,
+            "out.bf16.mode": half,
             "in.tiled.video": tiled_video,
             "out.tiled.mode": tiled_mode,
         },

@@ -7,7 +7,8 @@ from safetensors import safe_open
 JUDGED = 1.25
 BOUNDS = {"fp32": {"latents.final": 1e-3, "frames": 1e-3}, "bf16": {"latents.final": 2e-1, "frames": 1e-1}}
 ALWAYS = {"token_ids": 0.0, "negative_token_ids": 0.0, "latents.initial": 1e-5}
-MAY_LACK = ("negative_token_ids",)  # without guidance
+ENCODED = 1e-3  # what the VAE's encoder made, in fp32
+MAY_LACK = ("negative_token_ids", "condition")  # without guidance; of what Diffusers keeps in parts
 
 
 def relative(ours, theirs):
@@ -36,10 +37,13 @@ def spread(path, name="frames"):
     return {"standard_deviation": values.std().item(), "inside": inside}
 
 
-def limits(precision, bound=None):
+def limits(precision, bound=None, task="t2v"):
     """Name → greatest relative L2; `bound` replaces those that depend on the precision."""
     bounds = BOUNDS["fp32" if precision == "fp32" else "bf16"]
-    return {**ALWAYS, **(dict.fromkeys(bounds, bound) if bound else bounds)}
+    found = {**ALWAYS, **(dict.fromkeys(bounds, bound) if bound else bounds)}
+    if task != "t2v":
+        found["condition"] = found["latents.initial"] = ENCODED
+    return found
 
 
 def judged(ours, theirs, judge):

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import agreement
+import inputs
 import machine
 import programs
 import report
@@ -35,10 +36,22 @@ DEFAULTS = dict(
 WARM_UP = dict(width=128, height=128, num_frames=5, num_inference_steps=1)
 ALL_FP32 = dict(transformer_precision="fp32", text_encoder_precision="fp32", vae_precision="fp32")
 PRESETS = {
-    # The whole pipeline on the committed tiny model: overheads, not arithmetic.
-    "t2v-tiny": dict(
-        ALL_FP32, model=str(ROOT / "tests/goldens/models/t2v-tiny"), width=64, height=32, num_frames=9, steps=6
-    ),
+    # Whole pipelines on the committed tiny models: overheads, not arithmetic.
+    **{
+        name: dict(ALL_FP32, model=str(ROOT / "tests/goldens/models" / model), task=task, width=96, height=32,
+                   num_frames=9, steps=6)
+        for name, model, task in (
+            ("t2v-tiny", "t2v-tiny", "t2v"),
+            ("a14b-tiny", "a14b-tiny", "t2v"),
+            ("ti2v-5b-tiny", "ti2v-5b-tiny", "t2v"),
+            ("ti2v-5b-tiny.image", "ti2v-5b-tiny", "i2v"),
+            ("i2v-tiny", "i2v-tiny", "i2v"),
+            ("flf2v-tiny", "flf2v-tiny", "flf2v"),
+            ("i2v-a14b-tiny", "i2v-a14b-tiny", "i2v"),
+            ("vace-tiny", "vace-tiny", "vace"),
+            ("t2v-tiny.video", "t2v-tiny", "v2v"),
+        )
+    },
     # 1,280 tokens through the 1.3B's width; one forward a step. Needs --model-path (scripts/true_size).
     "step-1.3b": dict(width=256, height=256, num_frames=17, steps=4, guidance=1.0),
     # Every published shape once, as short as can be. Needs --model-path (scripts/true_size).
@@ -56,6 +69,7 @@ def parsed():
         choices = PRECISIONS if name.endswith("precision") else ("cpu", "cuda") if name == "device" else None
         flag = FLAGS.get(name, "--" + name.replace("_", "-"))
         parser.add_argument(flag, dest=name, type=type(value), choices=choices, help=f"default {value}")
+    parser.add_argument("--task", choices=inputs.TASKS, help="which inputs are given; default: what the folder is for")
     parser.add_argument("--serve", default=str(ROOT / "build/release/serve"))
     parser.add_argument("--rounds", type=int, default=2, help="measured rounds of Reel, Diffusers, then the other way "
                         "round; 0: the runs that are checked are the measured ones (default 2)")
@@ -70,21 +84,27 @@ def parsed():
 def settings_of(arguments):
     settings = {**DEFAULTS, "warm_up": WARM_UP, **PRESETS.get(arguments.preset, {})}
     settings.update({name: value for name, value in vars(arguments).items()
-                     if value is not None and name in (*DEFAULTS, "model")})
+                     if value is not None and name in (*DEFAULTS, "model", "task")})
     if "model" not in settings:
         raise SystemExit("--model-path is missing; scripts/true_size writes one")
-    settings["model"] = str(Path(settings["model"]).resolve())
+    folder = Path(settings["model"]).resolve()
+    settings["model"] = str(folder)
+    settings.setdefault("task", inputs.task_of(folder))
+    settings["strength"] = 0.8 if settings["task"] == "v2v" else 1
+    scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+    settings["flow_shift"] = scheduler.get("flow_shift", scheduler.get("shift", 1.0))
+    settings["boundary_ratio"] = json.loads((folder / "model_index.json").read_text()).get("boundary_ratio")
     return settings
 
 
 def words_of(folder):
     """What the folder holds, with what is less than published."""
     parts = []
-    for part in ("transformer", "transformer_2", "text_encoder", "vae"):
+    for part in ("transformer", "transformer_2", "text_encoder", "image_encoder", "vae"):
         path = folder / part / "config.json"
         if path.exists():
             config = json.loads(path.read_text())
-            width = config.get("d_model") or config.get("base_dim")
+            width = config.get("d_model") or config.get("base_dim") or config.get("hidden_size")
             width = width or config["num_attention_heads"] * config["attention_head_dim"]
             layers = f", {config['num_layers']} layers" if "num_layers" in config else ""
             size = sum(file.stat().st_size for file in (folder / part).glob("*.safetensors"))
@@ -97,6 +117,9 @@ def main():
     settings = settings_of(arguments)
     folder = Path(settings["model"])
     scratch = Path(tempfile.mkdtemp(prefix="reel-bench-"))
+    settings["inputs"] = inputs.write(
+        scratch, settings["task"], settings["width"], settings["height"], settings["num_frames"]
+    )
 
     def run(program, label, **changes):
         out = scratch / f"{label}-{program}"
@@ -120,7 +143,7 @@ def main():
             judged = agreement.judged(ours, theirs, scratch / "judge-diffusers" / "tensors.safetensors")
         distances = agreement.compare(ours, theirs)
         frames = agreement.spread(theirs)
-        limits = agreement.limits(settings["transformer_precision"], arguments.bound)
+        limits = agreement.limits(settings["transformer_precision"], arguments.bound, settings["task"])
         problems = agreement.problems(distances, frames, limits, judged)
         for problem in problems:
             print(f"check     {problem}", file=sys.stderr)
@@ -139,13 +162,13 @@ def main():
         "date": datetime.date.today().isoformat(),
         "command": shlex.join(["scripts/bench", *(Path(word).name if word.startswith("/") else word
                                                    for word in sys.argv[1:])]),
-        "settings": {**settings, "model": folder.name},
+        "settings": {**settings, "model": folder.name, "inputs": list(settings["inputs"])},
         "model": {"words": words_of(folder)},
         "machine": machine.machine(settings["device"]),
         "versions": machine.versions(),
         "rounds": arguments.rounds,
         "check": {"distances": distances, "limits": limits, "judged": judged, "problems": problems, "frames": frames},
-        "figures": report.summary(runs, settings["steps"]),
+        "figures": report.summary(runs, int(settings["steps"] * settings["strength"])),
         "runs": runs,
     }
     stem = report.write(arguments.results, result)

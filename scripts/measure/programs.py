@@ -11,6 +11,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 POLL_S = 0.05
+INPUT_FLAGS = {
+    "image": "--image-path",
+    "last_image": "--last-image-path",
+    "video": "--video-path",
+    "mask": "--mask-path",
+    "reference_images": "--reference-images",
+}
 
 
 def reel_command(serve, settings, out):
@@ -18,6 +25,13 @@ def reel_command(serve, settings, out):
     command += ["--negative-prompt", settings["negative_prompt"], "--seed", settings["seed"]]
     command += ["--width", settings["width"], "--height", settings["height"], "--num-frames", settings["num_frames"]]
     command += ["--num-inference-steps", settings["steps"], "--guidance-scale", settings["guidance"]]
+    command += ["--flow-shift", settings["flow_shift"]]
+    if settings["boundary_ratio"]:
+        command += ["--boundary-ratio", settings["boundary_ratio"], "--guidance-scale-2", settings["guidance"]]
+    for name, path in settings["inputs"].items():
+        command += [INPUT_FLAGS[name], path]
+    if settings["task"] == "v2v":
+        command += ["--strength", settings["strength"]]
     command += ["--dit-precision", settings["transformer_precision"], "--vae-precision", settings["vae_precision"]]
     command += ["--text-encoder-precisions", settings["text_encoder_precision"]]
     command += ["--device", settings["device"], "--threads", settings["threads"], "--output-path", out]

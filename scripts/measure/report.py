@@ -5,6 +5,8 @@ from statistics import median
 
 LABELS = {
     "text_encode": "text encoder, s",
+    "image_encode": "image encoder, s",
+    "vae_encode": "VAE encode, s",
     "step": "one denoising step, s",
     "denoise": "all steps, s",
     "vae_decode": "VAE decode, s",

@@ -12,14 +12,24 @@ import shards
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = ROOT / "tests" / "goldens"
-PATTERN = GOLDENS / "models" / "t2v-tiny"
 
-# name → keys of the transformer, keys of the VAE, flow shift, entries of model_index.json
+# name → the tiny model that has the same parts, keys of the transformer, keys of the VAE, flow shift
 MODELS = {
-    "1.3b": ("wan2.1-t2v-1.3b", "wan2.1-vae", 3.0, {}),
-    "14b": ("wan2.1-t2v-14b", "wan2.1-vae", 3.0, {}),
-    "a14b": ("wan2.2-t2v-a14b", "wan2.1-vae", 3.0, {"boundary_ratio": 0.875}),
-    "5b": ("wan2.2-ti2v-5b", "wan2.2-vae", 5.0, {"expand_timesteps": True}),
+    "1.3b": ("t2v-tiny", "wan2.1-t2v-1.3b", "wan2.1-vae", 3.0),
+    "14b": ("t2v-tiny", "wan2.1-t2v-14b", "wan2.1-vae", 3.0),
+    "i2v-14b": ("i2v-tiny", "wan2.1-i2v-14b", "wan2.1-vae", 3.0),
+    "flf2v-14b": ("flf2v-tiny", "wan2.1-flf2v-14b", "wan2.1-vae", 16.0),
+    "fun-1.3b-inp": ("i2v-tiny", "wan2.1-fun-1.3b-inp", "wan2.1-vae", 3.0),
+    "vace-1.3b": ("vace-tiny", "wan2.1-vace-1.3b", "wan2.1-vae", 3.0),
+    "vace-14b": ("vace-tiny", "wan2.1-vace-14b", "wan2.1-vae", 3.0),
+    "a14b": ("a14b-tiny", "wan2.2-t2v-a14b", "wan2.1-vae", 3.0),
+    "i2v-a14b": ("i2v-a14b-tiny", "wan2.2-i2v-a14b", "wan2.1-vae", 3.0),
+    "5b": ("ti2v-5b-tiny", "wan2.2-ti2v-5b", "wan2.2-vae", 5.0),
+}
+CLIP_CONFIG = {
+    "architectures": ["CLIPVisionModelWithProjection"],
+    "model_type": "clip_vision_model",
+    "dtype": "bfloat16",
 }
 UMT5_CONFIG = {
     "architectures": ["UMT5EncoderModel"],
@@ -30,16 +40,16 @@ UMT5_CONFIG = {
 }
 
 
-def unfolded(tensors, layers):
+def unfolded(tensors, layers, control_layers):
     """`blocks.{0..29}.x` becomes `blocks.0.x` … of as many layers as are asked for, block by block."""
     whole, blocks = {}, {}
     for key, shape in tensors.items():
-        parts = re.fullmatch(r"(.*\.)?\{0\.\.\d+\}(\..*)", key)
+        parts = re.fullmatch(r"(.*\.)?\{0\.\.(\d+)\}(\..*)", key)
         if not parts:
             whole[key] = shape
             continue
-        for layer in range(layers):
-            blocks.setdefault(layer, {})[f"{parts[1]}{layer}{parts[2]}"] = shape
+        for layer in range(min(int(parts[2]) + 1, control_layers if key.startswith("vace_") else layers)):
+            blocks.setdefault(layer, {})[f"{parts[1]}{layer}{parts[3]}"] = shape
     for layer in blocks.values():
         whole.update(layer)
     return whole
@@ -53,38 +63,47 @@ def write_component(folder, stem, keys, layers=None, extra=None):
     """`layers` None: all."""
     golden = json.loads((GOLDENS / "keys" / f"{keys}.json").read_text())
     config = {**golden["config"], **(extra or {})}
-    layers = layers or config.get("num_layers", 0)
-    if "num_layers" in config:
-        if layers > config["num_layers"]:
-            raise SystemExit(f"{keys}: {config['num_layers']} layers at most, got {layers}")
-        config["num_layers"] = layers
+    depth = "num_hidden_layers" if "num_hidden_layers" in config else "num_layers"
+    most = config.get(depth, 0)
+    layers = layers or most
+    if layers > most:
+        raise SystemExit(f"{keys}: {most} layers at most, got {layers}")
+    if most:
+        config[depth] = layers
+    if "vace_layers" in config:
+        config["vace_layers"] = [layer for layer in config["vace_layers"] if layer < layers]
     if stem == "model":
         config.pop("_class_name")
     folder.mkdir()
     write_json(folder / "config.json", config)
     began = time.monotonic()
-    shapes = unfolded(golden["tensors"], layers)
+    shapes = unfolded(golden["tensors"], layers, len(config.get("vace_layers", ())))
     shards.write(folder, stem, shapes, random_weights.pieces)
     total = sum(map(shards.size_of, shapes.values()))
     print(f"{folder.name}: {len(shapes)} tensors, {total / 1e9:.2f} GB, {time.monotonic() - began:.0f} s", flush=True)
 
 
 def write_model(folder, name, layers=None, text_layers=None):
-    transformer, vae, shift, settings = MODELS[name]
+    tiny, transformer, vae, shift = MODELS[name]
+    pattern = GOLDENS / "models" / tiny
     folder.mkdir(parents=True)
-    shutil.copytree(PATTERN / "tokenizer", folder / "tokenizer")
-    scheduler = json.loads((PATTERN / "scheduler" / "scheduler_config.json").read_text())
+    shutil.copytree(pattern / "tokenizer", folder / "tokenizer")
+    scheduler = json.loads((pattern / "scheduler" / "scheduler_config.json").read_text())
     (folder / "scheduler").mkdir()
     write_json(folder / "scheduler" / "scheduler_config.json", {**scheduler, "flow_shift": shift})
-    index = {**json.loads((PATTERN / "model_index.json").read_text()), **settings}
-    experts = ["transformer"]
-    if "boundary_ratio" in settings:
-        experts.append("transformer_2")
-        index["transformer_2"] = index["transformer"]
-    for expert in experts:
-        write_component(folder / expert, "diffusion_pytorch_model", transformer, layers)
+    index = json.loads((pattern / "model_index.json").read_text())
+    for expert in ("transformer", "transformer_2"):
+        if any(index[expert]):
+            write_component(folder / expert, "diffusion_pytorch_model", transformer, layers)
     write_component(folder / "vae", "diffusion_pytorch_model", vae)
     write_component(folder / "text_encoder", "model", "umt5-xxl", text_layers, UMT5_CONFIG)
+    if any(index.get("image_encoder", ())):
+        write_component(folder / "image_encoder", "model", "clip-vit-h-14", None, CLIP_CONFIG)
+        side = json.loads((folder / "image_encoder" / "config.json").read_text())["image_size"]
+        processor = json.loads((pattern / "image_processor" / "preprocessor_config.json").read_text())
+        processor.update(crop_size={"height": side, "width": side}, size={"shortest_edge": side})
+        (folder / "image_processor").mkdir()
+        write_json(folder / "image_processor" / "preprocessor_config.json", processor)
     # Last: a folder with an index is whole.
     write_json(folder / "model_index.json", index)
 

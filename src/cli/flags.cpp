@@ -76,6 +76,10 @@ void add_model_flags(CLI::App& app, Flags& flags) {
                  "timesteps that a model was distilled for, falling: 1000,757,522")
       ->delimiter(',')
       ->group("Model");
+  app.add_option("--denoising-step-list", m.denoising_step_list,
+                 "likewise, of Euler's and before the shift, as LightX2V's: 1000,750,500,250")
+      ->delimiter(',')
+      ->group("Model");
   app.add_option_function<std::string>(
          "--warmup-mode", [&m](const std::string& mode) { m.warm_up = mode == "server"; },
          "off, or server: one small video before ready")

@@ -239,10 +239,12 @@ int generate(const Flags& flags) {
     }
     const double total_s = watch.seconds();
     const auto& result = *made.result;
-    show(fmt::format("made in {:.2f} s: text {:.2f}, denoise {:.2f}, decode {:.2f}",
-                     result.inference_time_s, result.stages.text_encode, result.stages.denoise,
-                     result.stages.vae_decode),
-         true);
+    const jobs::StageSeconds& stages = result.stages;
+    show(
+        fmt::format("made in {:.2f} s: text {:.2f}, pictures {:.2f}, denoise {:.2f}, decode {:.2f}",
+                    result.inference_time_s, stages.text_encode,
+                    stages.image_encode + stages.vae_encode, stages.denoise, stages.vae_decode),
+        true);
     for (const auto& output : result.outputs) {
       if (!g.save_output) continue;
       const auto path = target(g, prompts[i], made_files++, files);

@@ -32,6 +32,8 @@ void write_perf_dump(const std::string& path, const jobs::Job& job, const PerfFi
                       {"steps_s", figures.steps_s},
                       {"stages_s",
                        {{"text_encode", result.stages.text_encode},
+                        {"image_encode", result.stages.image_encode},
+                        {"vae_encode", result.stages.vae_encode},
                         {"denoise", result.stages.denoise},
                         {"vae_decode", result.stages.vae_decode},
                         {"encode_mp4", std::max(0.0, figures.total_s - result.inference_time_s)}}}};

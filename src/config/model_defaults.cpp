@@ -63,6 +63,7 @@ ModelDefaults read_defaults(JsonReader& json) {
   d.negative_prompt = json.need<std::string>("negative_prompt");
   d.max_sequence_length = json.need<int>("max_sequence_length");
   d.dmd_denoising_steps = json.get("dmd_denoising_steps", d.dmd_denoising_steps);
+  d.denoising_step_list = json.get("denoising_step_list", d.denoising_step_list);
   json.finish();
   json.check(d.problems());
   return d;
@@ -72,9 +73,21 @@ ModelDefaults read_published(std::string_view name, std::string_view text) {
   const auto object = nlohmann::json::parse(text);
   JsonReader json(object, std::string(name));
   auto ids = json.need<std::vector<std::string>>("ids");
+  json.ignore({"recognised_by"});
   ModelDefaults d = read_defaults(json);
   d.ids = std::move(ids);
   return d;
+}
+
+/// Whether `file` has each value of `expected`, or one of them where it is a list; null: none.
+bool says(const nlohmann::json& file, const nlohmann::json& expected) {
+  for (const auto& [key, value] : expected.items()) {
+    const nlohmann::json found = file.value(key, nlohmann::json());
+    const bool any =
+        value.is_array() && std::find(value.begin(), value.end(), found) != value.end();
+    if (!any && found != value) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -106,13 +119,18 @@ std::vector<std::string> ModelDefaults::problems() const {
   expect_between(problems, "flow_shift", flow_shift, 1e-3, 1e3);
   if (boundary_ratio) expect_between(problems, "boundary_ratio", *boundary_ratio, 0.0, 1.0);
   expect_between(problems, "max_sequence_length", max_sequence_length, 1, 512);
-  if (!std::is_sorted(dmd_denoising_steps.begin(), dmd_denoising_steps.end(),
-                      std::greater_equal()) ||
-      std::any_of(dmd_denoising_steps.begin(), dmd_denoising_steps.end(),
-                  [](int timestep) { return timestep < 1 || timestep > 1000; })) {
-    problems.push_back(
-        fmt::format("dmd_denoising_steps: expected falling timesteps from 1000 to 1, got {}",
-                    fmt::join(dmd_denoising_steps, ",")));
+  const auto expect_timesteps = [&](std::string_view key, const std::vector<int>& timesteps) {
+    if (!std::is_sorted(timesteps.begin(), timesteps.end(), std::greater_equal()) ||
+        std::any_of(timesteps.begin(), timesteps.end(),
+                    [](int timestep) { return timestep < 1 || timestep > 1000; })) {
+      problems.push_back(fmt::format("{}: expected falling timesteps from 1000 to 1, got {}", key,
+                                     fmt::join(timesteps, ",")));
+    }
+  };
+  expect_timesteps("dmd_denoising_steps", dmd_denoising_steps);
+  expect_timesteps("denoising_step_list", denoising_step_list);
+  if (!dmd_denoising_steps.empty() && !denoising_step_list.empty()) {
+    problems.emplace_back("dmd_denoising_steps and denoising_step_list: expected one at most");
   }
   return problems;
 }
@@ -131,6 +149,21 @@ std::optional<ModelDefaults> find_published(std::string_view id) {
   for (const ModelDefaults& model : published_models()) {
     for (const std::string& known : model.ids) {
       if (same_word(id, known) || same_word(cached, known)) return model;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<ModelDefaults> find_alike(const ModelFolder& folder) {
+  const auto index = read_json(folder.path / "model_index.json");
+  const auto transformer = read_json(folder.component("transformer") / "config.json");
+  if (!transformer.is_object()) return std::nullopt;
+  for (const auto& [name, text] : published_files()) {
+    const auto object = nlohmann::json::parse(text);
+    const auto by = object.find("recognised_by");
+    if (by != object.end() && says(index, by->at("model_index")) &&
+        says(transformer, by->at("transformer"))) {
+      return read_published(name, text);
     }
   }
   return std::nullopt;

@@ -24,25 +24,19 @@ constexpr const char* kVace = "WanVACEPipeline";
 constexpr const char* kDmd = "WanDMDPipeline";  // FastVideo's, of few steps
 const std::vector<std::string> kServed{kTextToVideo, kImageToVideo, kVideoToVideo, kVace, kDmd};
 
-/// Families of Wan that other programs serve, by what the names of their classes have in them.
+/// Families of Wan that other programs serve, by what the names of their classes and repositories
+/// have in them.
 struct Family {
   const char *word, *name;
 };
 constexpr Family kNotServed[] = {{"Animate", "Wan-Animate (a character moved by a video)"},
                                  {"S2V", "Wan S2V (speech to video)"},
                                  {"Speech", "Wan S2V (speech to video)"},
-                                 {"FunControl", "Wan Fun-Control (a control video)"},
-                                 {"Causal", "a causal Wan (made frame by frame)"}};
-
-/// "X is Wan-Animate (…), which is not served"; "" if `class_name` is of none of those families.
-std::string other_family(const std::string& class_name) {
-  for (const auto& [word, name] : kNotServed) {
-    if (class_name.starts_with("Wan") && class_name.find(word) != class_name.npos) {
-      return fmt::format("{} is {}, which is not served", class_name.substr(0, 80), name);
-    }
-  }
-  return {};
-}
+                                 {"FunControl", kFunControl},
+                                 {"-Control", kFunControl},
+                                 {"Causal", "a causal Wan (made frame by frame)"},
+                                 {"CausVid", "a causal Wan (made frame by frame)"},
+                                 {"SFWan", "a causal Wan (made frame by frame)"}};
 
 bool is_served(const std::string& class_name) {
   return std::find(kServed.begin(), kServed.end(), class_name) != kServed.end();
@@ -102,21 +96,38 @@ bool has_pickles(const fs::path& folder) {
   });
 }
 
+/// `fallback` where there is no such key, or another type.
+template <class T>
+T value_or(const nlohmann::json& object, const char* key, const T& fallback) try {
+  return object.is_object() && object.contains(key) && is_exactly<T>(object[key])
+             ? object[key].get<T>()
+             : fallback;
+} catch (const nlohmann::json::exception&) {
+  return fallback;
+}
+
 /// Why a folder without model_index.json is no model.
 std::string what_instead(const fs::path& path) {
-  if (!is_folder(path)) return "is no folder";
+  if (!is_folder(path)) {
+    const auto family = other_family(path.filename().string());
+    return family.empty() ? "is no folder" : "is no folder; " + family;
+  }
+  bool own_layout = has_pickles(path);
   if (is_there(path / "config.json")) {
     // Wan-Video's own layout: Animate's class is WanAnimateModel, S2V's WanModel_S2V.
     const nlohmann::json config = read_json(path / "config.json");
-    const auto family =
-        config.is_object() && config.contains("_class_name") && config["_class_name"].is_string()
-            ? other_family(config["_class_name"].get<std::string>())
-            : std::string();
-    if (!family.empty()) return family;
-    return "has no model_index.json: it looks like one component of a model; give the folder "
-           "above it";
+    const auto class_name = value_or(config, "_class_name", std::string());
+    if (const auto family = other_family(class_name); !family.empty()) return family;
+    if (class_name != "WanModel") {
+      return "has no model_index.json: it looks like one component of a model; give the folder "
+             "above it";
+    }
+    if (const int in = value_or(config, "in_dim", 16); in / 3 >= value_or(config, "out_dim", 16)) {
+      return fmt::format("in_dim: {} is of {}, which is not served", in, kFunControl);
+    }
+    own_layout = true;
   }
-  if (has_pickles(path)) {
+  if (own_layout) {
     return "has no model_index.json: it looks like a checkpoint in Wan-Video's own layout; give "
            "the repository whose name ends in -Diffusers";
   }
@@ -144,6 +155,15 @@ void look_for_files(const Part& part, const fs::path& folder, std::vector<std::s
 
 }  // namespace
 
+std::string other_family(const std::string& name) {
+  for (const auto& [word, family] : kNotServed) {
+    if (name.find("Wan") != name.npos && name.find(word) != name.npos) {
+      return fmt::format("{} is {}, which is not served", name.substr(0, 80), family);
+    }
+  }
+  return {};
+}
+
 std::vector<std::string> ModelIndex::problems() const {
   if (const auto family = other_family(class_name); !family.empty()) {
     return {fmt::format("{}; served: {}", family, fmt::join(kServed, ", "))};
@@ -163,8 +183,10 @@ std::vector<std::string> ModelIndex::problems() const {
     }
     const std::string& class_name = found->second.class_name;
     if (std::find(part.classes.begin(), part.classes.end(), class_name) == part.classes.end()) {
+      const auto family = other_family(class_name);
       problems.push_back(fmt::format("{}: expected {}, got {}", part.name,
-                                     fmt::join(part.classes, " or "), class_name.substr(0, 80)));
+                                     fmt::join(part.classes, " or "),
+                                     family.empty() ? class_name.substr(0, 80) : family));
     }
     others.erase(found);
   }

@@ -5,6 +5,7 @@
 
 #include "bounds.h"
 #include "reel/config/json_reader.h"
+#include "reel/config/model_index.h"
 
 namespace reel::config {
 namespace {
@@ -69,6 +70,9 @@ WanTransformerConfig read_wan_transformer_config(const std::filesystem::path& fi
     if (c.vace_layers.empty()) json.fail("vace_layers", "is empty");
     c.vace_in_channels = json.get("vace_in_channels", c.vace_in_channels);
   } else {
+    if (const auto name = json.get("_class_name", std::string()); !other_family(name).empty()) {
+      json.fail("_class_name", other_family(name));
+    }
     json.expect<std::string>("_class_name", "WanTransformer3DModel");
   }
   c.patch_size = json.get("patch_size", c.patch_size);

@@ -9,13 +9,19 @@
 namespace reel::engine {
 namespace {
 
-/// Those of the published model that the options name, else the folder's own `reel.json`.
-std::optional<config::ModelDefaults> given_defaults(const Options& options) {
+/// Those of the published model that the options name, else the folder's own `reel.json`, else
+/// those of the published model that the folder is like.
+std::optional<config::ModelDefaults> given_defaults(const config::ModelFolder& folder,
+                                                    const Options& options) {
   if (options.model_id.empty()) {
-    const auto known = config::find_published(options.model_path.string());
-    return known ? known : config::own_defaults(options.model_path);
+    if (auto known = config::find_published(options.model_path.string())) return known;
+    if (auto own = config::own_defaults(options.model_path)) return own;
+    return config::find_alike(folder);
   }
   if (auto found = config::find_published(options.model_id)) return found;
+  if (const auto family = config::other_family(options.model_id); !family.empty()) {
+    throw Error(ErrorCode::InvalidArgument, "--model-id: " + family);
+  }
   std::string known;
   for (const auto& model : config::published_models()) {
     known += (known.empty() ? "" : ", ") + model.ids.front();
@@ -74,12 +80,16 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
       config::read_wan_transformer_config(folder.component("transformer") / "config.json");
   const auto scheduler =
       config::read_scheduler_config(folder.component("scheduler") / "scheduler_config.json");
-  const auto given = given_defaults(options);
+  const auto given = given_defaults(folder, options);
   auto defaults = given ? *given : config::defaults_of(folder.index, vae, scheduler);
-  if (!options.dmd_denoising_steps.empty()) {
+  const bool dmd = !options.dmd_denoising_steps.empty();
+  if (dmd || !options.denoising_step_list.empty()) {
     defaults.dmd_denoising_steps = options.dmd_denoising_steps;
+    defaults.denoising_step_list = options.denoising_step_list;
     for (const auto& problem : defaults.problems()) {
-      throw Error(ErrorCode::InvalidArgument, "--dmd-denoising-steps: " + problem);
+      throw Error(
+          ErrorCode::InvalidArgument,
+          fmt::format("{}: {}", dmd ? "--dmd-denoising-steps" : "--denoising-step-list", problem));
     }
   }
   const bool two_experts = folder.index.has("transformer_2");
@@ -119,10 +129,13 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
   }
   d.flow_shift = options.flow_shift.value_or(defaults.flow_shift);
   d.dmd_denoising_steps = defaults.dmd_denoising_steps;
-  if (!d.dmd_denoising_steps.empty()) {
-    d.num_inference_steps = static_cast<int>(d.dmd_denoising_steps.size());
+  d.denoising_step_list = defaults.denoising_step_list;
+  if (d.distilled_steps() > 0) {
+    d.num_inference_steps = d.distilled_steps();
     d.guidance_scale = 1;
     d.guidance_scale_2.reset();
+  }
+  if (!d.dmd_denoising_steps.empty()) {
     d.takes.video = gen::Take::No;
     d.takes.strength.reset();
   }

@@ -97,7 +97,7 @@ std::vector<gen::ResolvedRequest> warm_up_requests(const Options& options,
     request.width = size.width;
     request.height = size.height;
     request.num_frames = 5;
-    if (model.dmd_denoising_steps.empty()) request.num_inference_steps = options.warm_up_steps;
+    if (model.distilled_steps() == 0) request.num_inference_steps = options.warm_up_steps;
     request.seeds = {0};
     request.inputs.image = grey_picture(model.takes.image, side);
     request.inputs.last_image = grey_picture(model.takes.last_image, side);

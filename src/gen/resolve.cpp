@@ -241,8 +241,8 @@ void check_inputs(const Inputs& inputs, const Description& model) {
 
 /// A distilled model has its own steps and no guidance.
 void check_distilled(const ResolvedRequest& resolved, const Description& model) {
-  if (model.dmd_denoising_steps.empty()) return;
-  const auto steps = static_cast<int>(model.dmd_denoising_steps.size());
+  const int steps = model.distilled_steps();
+  if (steps == 0) return;
   if (resolved.num_inference_steps != steps) {
     fail("num_inference_steps", fmt::format("the {} that the model was distilled for", steps),
          resolved.num_inference_steps);
@@ -329,6 +329,7 @@ ResolvedRequest resolve(const VideoRequest& request, const Description& model) {
       at_least_zero("guidance_scale", request.guidance_scale.value_or(model.guidance_scale));
   resolve_experts(request, model, resolved);
   resolved.dmd_denoising_steps = model.dmd_denoising_steps;
+  resolved.denoising_step_list = model.denoising_step_list;
   check_distilled(resolved, model);
   resolved.flow_shift = request.flow_shift.value_or(model.flow_shift);
   if (!(resolved.flow_shift >= 1e-3 && resolved.flow_shift <= kMaxScale)) {

@@ -77,8 +77,9 @@ json to_json(const ResolvedRequest& request) {
   visit_members(request, [&](const char* key, const auto& member) { object[key] = member; });
   if (request.boundary_ratio) object["boundary_ratio"] = *request.boundary_ratio;
   if (request.strength) object["strength"] = *request.strength;
-  if (!request.dmd_denoising_steps.empty()) {
-    object["dmd_denoising_steps"] = request.dmd_denoising_steps;
+  for (const auto& [key, steps] : {std::pair("dmd_denoising_steps", request.dmd_denoising_steps),
+                                   {"denoising_step_list", request.denoising_step_list}}) {
+    if (!steps.empty()) object[key] = steps;
   }
   if (any(request.inputs)) object["inputs"] = inputs_json(request.inputs);
   return object;
@@ -93,6 +94,7 @@ ResolvedRequest resolved_from_json(const json& object) {
     }
     if (object.contains("strength")) request.strength = object["strength"].get<double>();
     request.dmd_denoising_steps = object.value("dmd_denoising_steps", std::vector<int>{});
+    request.denoising_step_list = object.value("denoising_step_list", std::vector<int>{});
     if (object.contains("inputs")) read(object["inputs"], request.inputs);
     return request;
   } catch (const json::exception& error) {

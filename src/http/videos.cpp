@@ -21,8 +21,11 @@ using nlohmann::json;
 /// Where a completed job's time went, in milliseconds.
 std::string timing_of(const jobs::Job& job) {
   const jobs::StageSeconds& stages = job.result->stages;
-  return fmt::format("text_encode;dur={:.1f}, denoise;dur={:.1f}, vae_decode;dur={:.1f}",
-                     stages.text_encode * 1e3, stages.denoise * 1e3, stages.vae_decode * 1e3);
+  return fmt::format(
+      "text_encode;dur={:.1f}, image_encode;dur={:.1f}, vae_encode;dur={:.1f}, denoise;dur={:.1f}, "
+      "vae_decode;dur={:.1f}",
+      stages.text_encode * 1e3, stages.image_encode * 1e3, stages.vae_encode * 1e3,
+      stages.denoise * 1e3, stages.vae_decode * 1e3);
 }
 
 Reply video_reply(const Request& request, const Api& api, const jobs::Job& job) {

@@ -215,9 +215,12 @@ class JobRunner::Slots {
   /// Never waits: for the writer's thread to end the job.
   void close(Run& run) {
     if (!run.delivery->is_off()) {
-      metrics_.stage("text_encode", run.result.stages.text_encode);
-      metrics_.stage("denoise", run.result.stages.denoise);
-      metrics_.stage("vae_decode", run.result.stages.vae_decode);
+      const StageSeconds& stages = run.result.stages;
+      metrics_.stage("text_encode", stages.text_encode);
+      if (stages.image_encode > 0) metrics_.stage("image_encode", stages.image_encode);
+      if (stages.vae_encode > 0) metrics_.stage("vae_encode", stages.vae_encode);
+      metrics_.stage("denoise", stages.denoise);
+      metrics_.stage("vae_decode", stages.vae_decode);
     }
     run.delivery->close(
         std::move(run.result),
@@ -230,6 +233,8 @@ class JobRunner::Slots {
 
   static void add(Result& result, const gen::Outcome& outcome) {
     result.stages.text_encode += outcome.text_seconds;
+    result.stages.image_encode += outcome.image_seconds;
+    result.stages.vae_encode += outcome.encode_seconds;
     result.stages.denoise += outcome.denoise_seconds;
     result.stages.vae_decode += outcome.decode_seconds;
     if (outcome.peak_memory_mb) {

@@ -81,6 +81,12 @@ void check_fit(const std::string& name, const config::WanTransformerConfig& tran
     }
   };
   expect("text_dim", transformer.text_dim, "text encoder's d_model", text_width);
+  if (transformer.out_channels == latent_channels &&
+      transformer.in_channels >= 3 * latent_channels) {
+    throw Error(ErrorCode::BadModel,
+                fmt::format("{}: in_channels: {} is of {}, which is not served", name,
+                            transformer.in_channels, config::kFunControl));
+  }
   expect("in_channels", transformer.in_channels,
          image_channels ? "VAE's z_dim, a mask and z_dim again" : "VAE's z_dim",
          latent_channels + image_channels);
@@ -100,6 +106,16 @@ void check_fit(const std::string& name, const config::WanTransformerConfig& tran
            "VAE's z_dim twice, and a channel for each of a latent's pixels", control_channels);
   }
   expect("out_channels", transformer.out_channels, "VAE's z_dim", latent_channels);
+}
+
+/// The folder's own, unless the model was distilled for few steps.
+std::unique_ptr<sampling::Scheduler> scheduler_of(const gen::ResolvedRequest& request,
+                                                  const config::SchedulerConfig& config) {
+  const int timesteps = config.num_train_timesteps;
+  const auto& [dmd, euler] = std::tie(request.dmd_denoising_steps, request.denoising_step_list);
+  if (!dmd.empty()) return sampling::make_dmd_scheduler(dmd, request.flow_shift, timesteps);
+  if (!euler.empty()) return sampling::make_euler_scheduler(euler, request.flow_shift, timesteps);
+  return sampling::make_scheduler(config, request.num_inference_steps, request.flow_shift);
 }
 
 constexpr const char* kDiffusersStem = "diffusion_pytorch_model";
@@ -141,9 +157,10 @@ struct WanPipeline::Components {
 
   bool vace() const { return !high_noise.model.config.vace_layers.empty(); }
 
-  /// What the request's pictures and video come to; nothing if it was stopped.
+  /// What the request's pictures and video come to; nothing if it was stopped. What it took is told
+  /// to `outcome`.
   std::optional<Condition> condition(const gen::ResolvedRequest& request, const Options& options,
-                                     const KeepOn& keep_on) {
+                                     const KeepOn& keep_on, gen::Outcome& outcome) {
     if (!gen::any(request.inputs) && !vace()) return Condition{};
     const auto key = key_of(request);
     if (key) {
@@ -151,13 +168,17 @@ struct WanPipeline::Components {
     }
     const auto& [image, last] = std::tie(request.inputs.image, request.inputs.last_image);
     Condition made;
+    Stopwatch watch;
     if (images) {
       std::vector<const gen::Image*> seen{image->content.get()};
       if (last) seen.push_back(last->content.get());
       made.views_NIC = images->encode(seen);
+      outcome.image_seconds = watch.seconds();
     }
     const auto latents = [&](auto encode, at::Tensor& of) {
+      watch.restart();
       const auto encoded = encode(vae_encoder, vae_config, request, options.vae_tiling, keep_on);
+      outcome.encode_seconds = watch.seconds();
       if (encoded) of = *encoded;
       return encoded.has_value();
     };
@@ -254,12 +275,14 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
     dump_prompt(dump, "negative_", negative, request.max_sequence_length);
     prompts.negative = negative.embeds_1LD.to(options_.dit);
   }
+  outcome.text_seconds = watch.seconds();
 
   // 2. Pictures and video
-  const auto condition = c.condition(request, options_, [&](int done, int total) {
+  const auto keep_on = [&](int done, int total) {
     control.report({gen::Stage::TextEncoding, done, total});
     return !group.any(control.ask() == Ask::Cancel);
-  });
+  };
+  const auto condition = c.condition(request, options_, keep_on, outcome);
   if (!condition) {
     outcome.kind = gen::Outcome::Kind::Cancelled;
     return outcome;
@@ -269,16 +292,11 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
                              condition->control_1CThw, condition->video_1CThw}) {
     if (tensor.defined()) dump.add("condition", tensor);
   }
-  outcome.text_seconds = watch.seconds();
 
   // 3. Latents
   const auto& vae = c.vae_config;
   const uint64_t seed = request.seeds.at(static_cast<size_t>(output));
-  auto scheduler =
-      request.dmd_denoising_steps.empty()
-          ? sampling::make_scheduler(c.scheduler, request.num_inference_steps, request.flow_shift)
-          : sampling::make_dmd_scheduler(request.dmd_denoising_steps, request.flow_shift,
-                                         c.scheduler.num_train_timesteps);
+  auto scheduler = scheduler_of(request, c.scheduler);
   const int first =
       request.strength ? sampling::first_step(scheduler->steps(), *request.strength) : 0;
   Denoising state;

@@ -26,6 +26,12 @@ at::Tensor euler_sigmas(const config::SchedulerConfig& config, double shift, int
 FlowMatchEuler::FlowMatchEuler(const config::SchedulerConfig& config, double shift, int steps)
     : FlowMatchEuler(config.num_train_timesteps, euler_sigmas(config, shift, steps)) {}
 
+FlowMatchEuler::FlowMatchEuler(const std::vector<int>& steps, double shift, int num_train_timesteps)
+    : FlowMatchEuler(
+          num_train_timesteps,
+          at::cat({shift_sigma(at::tensor(steps).to(at::kFloat) / num_train_timesteps, shift),
+                   at::zeros({1})})) {}
+
 FlowMatchEuler::FlowMatchEuler(int num_train_timesteps, const at::Tensor& sigmas)
     : Scheduler(sigmas, sigmas.slice(0, 0, -1) * num_train_timesteps, num_train_timesteps) {}
 

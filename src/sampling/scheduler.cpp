@@ -46,6 +46,11 @@ std::unique_ptr<Scheduler> make_scheduler(const config::SchedulerConfig& config,
                                                config.class_name.substr(0, 80)));
 }
 
+std::unique_ptr<Scheduler> make_euler_scheduler(const std::vector<int>& steps, double flow_shift,
+                                                int num_train_timesteps) {
+  return std::make_unique<FlowMatchEuler>(steps, flow_shift, num_train_timesteps);
+}
+
 std::unique_ptr<Scheduler> make_dmd_scheduler(const std::vector<int>& timesteps, double flow_shift,
                                               int num_train_timesteps) {
   return std::make_unique<Dmd>(timesteps, flow_shift, num_train_timesteps);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "reel/base/error.h"
+#include "reel/config/json_reader.h"
 #include "temporary_folder.h"
 
 namespace reel::config {
@@ -11,7 +12,7 @@ namespace {
 
 TEST(PublishedModels, AreAllThereAndSound) {
   const auto models = published_models();
-  EXPECT_EQ(models.size(), 16u);
+  EXPECT_EQ(models.size(), 19u);
   for (const auto& model : models) EXPECT_THAT(model.problems(), testing::IsEmpty());
 }
 
@@ -76,6 +77,21 @@ TEST(PublishedModels, OfFewStepsHaveTheirOwnTimesteps) {
   }
 }
 
+TEST(PublishedModels, OfLightX2VHaveTheirOwnSteps) {
+  for (const std::string id : {"Wan2.1-T2V-14B-StepDistill-CfgDistill-Lightx2v",
+                               "Wan2.1-I2V-14B-480P-StepDistill-CfgDistill-Lightx2v",
+                               "Wan2.1-I2V-14B-720P-StepDistill-CfgDistill-Lightx2v",
+                               "Wan2.1-Distill-Models", "Wan2.2-Distill-Models"}) {
+    const auto model = find_published("lightx2v/" + id);
+    ASSERT_TRUE(model) << id;
+    EXPECT_THAT(model->denoising_step_list, testing::ElementsAre(1000, 750, 500, 250)) << id;
+    EXPECT_EQ(model->num_inference_steps, 4) << id;
+    EXPECT_EQ(model->guidance_scale, 1) << id;
+    EXPECT_EQ(model->flow_shift, 5) << id;
+    EXPECT_EQ(model->boundary_ratio.has_value(), id.starts_with("Wan2.2")) << id;
+  }
+}
+
 TEST(FindPublished, KnowsRepositoriesAndTheCacheAndNothingElse) {
   const std::string cache = "/home/me/.cache/huggingface/hub/";
   for (const std::string& id :
@@ -95,6 +111,55 @@ TEST(FindPublished, KnowsRepositoriesAndTheCacheAndNothingElse) {
         cache + "models--Wan-AI--Wan2.1-T2V-14B-Diffusers"}) {
     EXPECT_FALSE(find_published(id)) << id;
   }
+}
+
+/// A folder of no known name, with the index and the published transformer of a model.
+std::optional<ModelDefaults> alike(const std::string& index, const std::string& keys,
+                                   const nlohmann::json& change = nlohmann::json::object()) {
+  const test::TemporaryFolder folder;
+  const auto goldens = std::filesystem::path(REEL_SOURCE_DIR) / "tests/goldens/keys";
+  auto transformer = read_json(goldens / (keys + ".json")).at("config");
+  transformer.update(change);
+  folder.write("model_index.json", index);
+  folder.write("transformer/config.json", transformer.dump());
+  return find_alike({folder.path(), {}, {{"transformer", folder / "transformer"}}});
+}
+
+TEST(FindAlike, KnowsPublishedFoldersOfAnyName) {
+  const std::string plain = R"({"_class_name": "WanPipeline"})";
+  const std::string image = R"({"_class_name": "WanImageToVideoPipeline", "boundary_ratio": null})";
+  const std::string vace = R"({"_class_name": "WanVACEPipeline"})";
+  const std::string dmd = R"({"_class_name": "WanDMDPipeline"})";
+  for (const auto& [index, keys, id] :
+       {std::tuple(plain, "wan2.1-t2v-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"),
+        {R"({"_class_name": "WanVideoToVideoPipeline"})", "wan2.1-t2v-14b",
+         "Wan-AI/Wan2.1-T2V-14B-Diffusers"},
+        {image, "wan2.1-i2v-14b", "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"},
+        {image, "wan2.1-flf2v-14b", "Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers"},
+        {image, "wan2.1-fun-1.3b-inp", "weizhou03/Wan2.1-Fun-1.3B-InP-Diffusers"},
+        {vace, "wan2.1-vace-1.3b", "Wan-AI/Wan2.1-VACE-1.3B-diffusers"},
+        {vace, "wan2.1-vace-14b", "Wan-AI/Wan2.1-VACE-14B-diffusers"},
+        {R"({"_class_name": "WanPipeline", "boundary_ratio": 0.875})", "wan2.2-t2v-a14b",
+         "Wan-AI/Wan2.2-T2V-A14B-Diffusers"},
+        {R"({"_class_name": "WanImageToVideoPipeline", "boundary_ratio": 0.9})", "wan2.2-i2v-a14b",
+         "Wan-AI/Wan2.2-I2V-A14B-Diffusers"},
+        {R"({"_class_name": "WanPipeline", "expand_timesteps": true})", "wan2.2-ti2v-5b",
+         "Wan-AI/Wan2.2-TI2V-5B-Diffusers"},
+        {dmd, "wan2.1-t2v-1.3b", "FastVideo/FastWan2.1-T2V-1.3B-Diffusers"},
+        {dmd, "wan2.2-ti2v-5b", "FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers"}}) {
+    const auto found = alike(index, keys);
+    ASSERT_TRUE(found) << id;
+    EXPECT_EQ(found->ids.front(), id);
+  }
+}
+
+TEST(FindAlike, KnowsNoOther) {
+  const std::string plain = R"({"_class_name": "WanPipeline", "boundary_ratio": null})";
+  EXPECT_TRUE(alike(plain, "wan2.1-t2v-1.3b"));
+  EXPECT_FALSE(alike(plain, "wan2.1-t2v-1.3b", {{"num_layers", 29}}));
+  EXPECT_FALSE(alike(plain, "wan2.1-t2v-1.3b", {{"in_channels", 32}}));
+  EXPECT_FALSE(alike(R"({"_class_name": "WanPipeline", "boundary_ratio": 0.5})", "wan2.1-t2v-14b"));
+  EXPECT_FALSE(alike(R"({"_class_name": "WanImageToVideoPipeline"})", "wan2.1-t2v-14b"));
 }
 
 TEST(DefaultsOf, AnUnnamedFolderGetsItsOwnJson) {
@@ -159,11 +224,14 @@ TEST(ModelDefaults, NamesEveryProblem) {
   d.flow_shift = -1;
   d.boundary_ratio = 2;
   d.dmd_denoising_steps = {522, 757};
+  d.denoising_step_list = {1001};
   EXPECT_THAT(d.problems(),
               testing::ElementsAre(testing::HasSubstr("width"), testing::HasSubstr("num_frames"),
                                    testing::HasSubstr("fps"), testing::HasSubstr("flow_shift"),
                                    testing::HasSubstr("boundary_ratio"),
-                                   testing::HasSubstr("dmd_denoising_steps: expected falling")));
+                                   testing::HasSubstr("dmd_denoising_steps: expected falling"),
+                                   testing::HasSubstr("denoising_step_list: expected falling"),
+                                   testing::HasSubstr("expected one at most")));
 }
 
 }  // namespace

@@ -63,6 +63,8 @@ TEST(ModelIndex, Refuses) {
       {{{"_class_name", "WanSpeechToVideoPipeline"}}, "is Wan S2V (speech to video), which is not"},
       {{{"_class_name", "WanFunControlPipeline"}}, "is Wan Fun-Control (a control video), which"},
       {{{"_class_name", "WanCausalDMDPipeline"}}, "is a causal Wan (made frame by frame), which"},
+      {{{"transformer", {"diffusers", "CausalWanTransformer3DModel"}}},
+       "transformer: expected WanTransformer3DModel, got CausalWanTransformer3DModel is a causal"},
       {{{"_class_name", "WanNextPipeline"}}, "WanNextPipeline is not served yet; served: WanPip"},
       {{{"_class_name", "FluxPipeline"}},
        "FluxPipeline is no Wan model; served: WanPipeline, WanImageToVideoPipeline, "},
@@ -148,6 +150,19 @@ TEST(ModelFolder, SaysWhatAFolderIsInstead) {
   expect("animate", "WanAnimateModel is Wan-Animate (a character moved by a video), which is not");
   folder.write("s2v/config.json", R"({"_class_name": "WanModel_S2V", "model_type": "s2v"})");
   expect("s2v", "WanModel_S2V is Wan S2V (speech to video), which is not served");
+  folder.write("control/config.json",
+               R"({"_class_name": "WanModel", "in_dim": 48, "out_dim": 16})");
+  expect("control", "in_dim: 48 is of Wan Fun-Control (a control video), which is not served");
+  folder.write("odd/config.json",
+               R"({"_class_name": "WanModel", "in_dim": 1e300, "out_dim": 2147483647})");
+  expect("odd", "Wan-Video's own layout; give the repository whose name ends in -Diffusers");
+  folder.write("whole/config.json", R"({"_class_name": "WanModel", "model_type": "i2v",
+      "in_dim": 36, "out_dim": 16})");
+  expect("whole", "Wan-Video's own layout; give the repository whose name ends in -Diffusers");
+  expect("Wan2.2-Animate-14B", "is no folder; Wan2.2-Animate-14B is Wan-Animate (a character");
+  expect("Wan2.2-S2V-14B", "is Wan S2V (speech to video), which is not served");
+  expect("Wan2.1-Fun-V1.1-14B-Control", "is Wan Fun-Control (a control video), which is not");
+  expect("Wan2.1-T2V-14B-CausVid", "is a causal Wan (made frame by frame), which is not served");
   folder.write("native/Wan2.1_VAE.pth", "");
   expect("native", "Wan-Video's own layout; give the repository whose name ends in -Diffusers");
 }

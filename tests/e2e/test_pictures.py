@@ -1,12 +1,15 @@
-"""What Pillow finds in the pictures."""
+"""What Pillow finds in the pictures, and what they take."""
 
 import base64
 import io
+import json
+import subprocess
 from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
 
+from conftest import ROOT, SERVE, needs_engine
 from test_server import post
 
 HARD = "ein \"roter\" <Ball> & 球 🎈\n\tzweite Zeile"
@@ -61,3 +64,17 @@ def test_each_has_the_colours_of_the_png(start, form):
     off = [abs(a - b) for one, other in zip(seen.getdata(), wanted.getdata())
            for a, b in zip(one, other)]
     assert max(off) <= 4, off
+
+
+@needs_engine
+def test_the_time_that_a_picture_takes_is_told(tmp_path):
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "picture.png")
+    for model, encoders in (("t2v-tiny", 0), ("i2v-tiny", 2)):
+        command = [SERVE, "generate", "--model-path", ROOT / "tests/goldens/models" / model,
+                   "--prompt", "a", "--width", "32", "--height", "32", "--num-frames", "5",
+                   "--num-inference-steps", "1", "--output-path", tmp_path,
+                   "--perf-dump-path", tmp_path / "perf.json"]
+        command += ["--image-path", tmp_path / "picture.png"] if encoders else []
+        subprocess.run(command, check=True, timeout=120, capture_output=True)
+        stages = json.loads((tmp_path / "perf.json").read_text())["stages_s"]
+        assert (stages["image_encode"] > 0) + (stages["vae_encode"] > 0) == encoders, stages

@@ -169,6 +169,22 @@ TEST(Engine, TakesTheTimestepsOfADistilledModel) {
   EXPECT_EQ(settled(fast).phase, Phase::Ready) << fast.state().why;
 }
 
+TEST(Engine, TakesTheStepsOfAModelThatWasDistilledForEuler) {
+  auto options = tiny();
+  options.model_id = "lightx2v/Wan2.1-T2V-14B-StepDistill-CfgDistill-Lightx2v";
+  const auto published = Engine(options).describe();
+  EXPECT_EQ(published.denoising_step_list, (std::vector<int>{1000, 750, 500, 250}));
+  EXPECT_EQ(published.num_inference_steps, 4);
+  EXPECT_EQ(published.flow_shift, 5);
+  options.denoising_step_list = {1000, 500};
+  EXPECT_EQ(Engine(options).describe().num_inference_steps, 2);
+  options.denoising_step_list = {500, 1000};
+  EXPECT_THAT(fault(options), HasSubstr("--denoising-step-list: denoising_step_list: expected"));
+  options.denoising_step_list = {1000, 500};
+  options.dmd_denoising_steps = {1000, 500};
+  EXPECT_THAT(fault(options), HasSubstr("expected one at most"));
+}
+
 TEST(Engine, CountsFramesAsTheVaeDoes) {
   test::TemporaryFolder folder;
   auto options = tiny();
@@ -193,6 +209,12 @@ TEST(Engine, TakesThePublishedSettingsOfAKnownId) {
   EXPECT_THAT(Engine(options).describe().negative_prompt, HasSubstr("Bright tones"));
   options.flow_shift = 8;
   EXPECT_EQ(Engine(options).describe().flow_shift, 8);
+}
+
+TEST(Engine, NamesAFamilyThatIsNotServed) {
+  auto options = tiny();
+  options.model_id = "Wan-AI/Wan2.2-S2V-14B";
+  EXPECT_THAT(fault(options), HasSubstr("--model-id: Wan-AI/Wan2.2-S2V-14B is Wan S2V (speech"));
 }
 
 TEST(Engine, RefusesWhatThisModelCannotDo) {

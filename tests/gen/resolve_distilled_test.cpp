@@ -41,6 +41,18 @@ TEST_F(Distilled, HasItsOwnSteps) {
   EXPECT_EQ(refused(), "num_inference_steps");
 }
 
+TEST_F(Distilled, ForEulerLikewise) {
+  model.dmd_denoising_steps.clear();
+  model.denoising_step_list = {1000, 750, 500, 250};
+  EXPECT_EQ(refused(), "num_inference_steps");
+  request.num_inference_steps = 4;
+  const auto resolved = resolve(request, model);
+  EXPECT_THAT(resolved.denoising_step_list, testing::ElementsAre(1000, 750, 500, 250));
+  EXPECT_EQ(resolved_from_json(to_json(resolved)), resolved);
+  request.guidance_scale = 5;
+  EXPECT_EQ(refused(), "guidance_scale");
+}
+
 TEST_F(Distilled, HasNoGuidance) {
   request.guidance_scale = 1;
   EXPECT_EQ(refused(), "none");

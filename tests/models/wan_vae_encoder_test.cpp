@@ -14,17 +14,17 @@ bool always(int, int) { return true; }
 
 /// An encoder with the configuration and weights of the model folder that its golden names.
 struct Encoder {
-  explicit Encoder(const std::string& name)
+  explicit Encoder(const std::string& name, at::ScalarType dtype = at::kFloat)
       : golden(name + "-encode"),
         folder(test::golden_folder() / golden.metadata("model")),
         config(config::read_wan_vae_config(folder / "config.json")),
-        params(test::device(), at::kFloat),
+        params(test::device(), dtype),
         encoder(weights::ParamScope(params), config),
         checkpoint(folder / "diffusion_pytorch_model.safetensors") {
     for (weights::Param& param : params.params()) {
       const at::Tensor tensor = checkpoint.tensor(param.name);
       EXPECT_EQ(tensor.sizes().vec(), param.shape) << param.name;
-      param.tensor = tensor.to(params.device(), at::kFloat, false, /*copy=*/true);
+      param.tensor = tensor.to(params.device(), params.dtype_of(param), false, /*copy=*/true);
     }
   }
 
@@ -87,9 +87,36 @@ TEST_P(WanVaeEncoding, DeclaresWhatTheDecoderDoesNot) {
 }
 
 TEST_P(WanVaeEncoding, WorksInTiles) {
-  const at::Tensor x = vae.golden["in.tiled.video"], right = vae.golden["out.tiled.mode"];
-  EXPECT_LT(max_abs(*vae.encoder.encode_tiled(x, vae.tiling(), always), right), kSame);
-  EXPECT_GT(max_abs(*vae.encoder.encode(x, always), right), 1e-2);
+  for (const auto& [frames, latents] : {std::pair{1, 1}, {5, 2}, {7, 2}, {13, 4}}) {
+    const at::Tensor x = vae.golden["in.tiled.video"].narrow(2, 0, frames);
+    const at::Tensor right = vae.golden["out.tiled.mode"].narrow(2, 0, latents);
+    EXPECT_LT(max_abs(*vae.encoder.encode_tiled(x, vae.tiling(), always), right), kSame) << frames;
+    EXPECT_GT(max_abs(*vae.encoder.encode(x, always), right), 1e-2) << frames;
+  }
+}
+
+TEST_P(WanVaeEncoding, InBf16IsNoFurtherFromFp32ThanDiffusersOwn) {
+  const Encoder half(GetParam(), at::kBFloat16);
+  const double theirs = test::relative_l2(vae.golden["out.bf16.mode"], vae.mode());
+  const double ours = test::relative_l2(*half.encoder.encode(half.video(), always), vae.mode());
+  EXPECT_LE(ours, 1.5 * theirs) << "Diffusers' own: " << theirs;
+  EXPECT_GT(ours, 1e-4) << "not bf16";
+}
+
+TEST_P(WanVaeEncoding, RemembersNoMoreOfALongerVideo) {
+  EncoderCache cache;
+  const auto remembered = [&] {
+    size_t bytes = 0;
+    for (const at::Tensor& history : cache.histories) bytes += history.storage().nbytes();
+    return bytes;
+  };
+  vae.encoder.encode_part(vae.video(1), cache);
+  const at::Tensor next = vae.video(5).narrow(2, 1, 4);
+  vae.encoder.encode_part(next, cache);
+  const size_t early = remembered();
+  for (int i = 0; i < 3; ++i) vae.encoder.encode_part(next, cache);
+  EXPECT_GT(early, 0u);
+  EXPECT_EQ(remembered(), early);
 }
 
 TEST_P(WanVaeEncoding, StopsWhenToldTo) {

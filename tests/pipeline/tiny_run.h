@@ -82,6 +82,7 @@ inline gen::ResolvedRequest request_of(const test::Golden& golden, const fs::pat
                          : std::vector<double>(transformer.at("vace_layers").size(), scale);
   }
   request.dmd_denoising_steps = r.value("dmd_denoising_steps", std::vector<int>{});
+  request.denoising_step_list = r.value("denoising_step_list", std::vector<int>{});
   if (r.contains("strength")) request.strength = r["strength"].get<double>();
   request.max_sequence_length = r.at("max_sequence_length");
   return request;

@@ -27,9 +27,10 @@ INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                          testing::Values("t2v-tiny", "t2v-tiny.euler", "t2v-tiny.noguidance",
                                          "t2v-tiny.oneframe", "t2v-tiny.order3", "t2v-tiny.video",
                                          "vace-tiny", "vace-tiny.reference", "t2v-tiny.dmd",
-                                         "ti2v-5b-tiny.dmd", "a14b-tiny", "ti2v-5b-tiny",
-                                         "i2v-tiny", "i2v-tiny.short", "flf2v-tiny",
-                                         "i2v-a14b-tiny", "i2v-a14b-tiny.last",
+                                         "ti2v-5b-tiny.dmd", "i2v-a14b-tiny.dmd",
+                                         "ti2v-5b-tiny.image.dmd", "a14b-tiny.few-euler",
+                                         "a14b-tiny", "ti2v-5b-tiny", "i2v-tiny", "i2v-tiny.short",
+                                         "flf2v-tiny", "i2v-a14b-tiny", "i2v-a14b-tiny.last",
                                          "ti2v-5b-tiny.image"),
                          [](const auto& info) {
                            std::string name = info.param;
@@ -127,8 +128,24 @@ TEST(PipelineTwin, AStepOfStrengthIsSeen) {
 }
 
 TEST(PipelineTwin, ATimestepOfDmdIsSeen) {
-  TinyRun run("t2v-tiny.dmd");
-  run.request.dmd_denoising_steps[1] += 10;
+  for (const char* name : {"t2v-tiny.dmd", "i2v-a14b-tiny.dmd", "ti2v-5b-tiny.image.dmd"}) {
+    TinyRun run(name);
+    run.request.dmd_denoising_steps[1] += 10;
+    run.make();
+    EXPECT_EQ(run.first_difference(), "frames") << name;
+  }
+}
+
+TEST(PipelineTwin, TheExpertOfAStepOfDmdIsSeen) {
+  TinyRun run("i2v-a14b-tiny.dmd");
+  run.request.boundary_ratio = 0.94;
+  run.make();
+  EXPECT_EQ(run.first_difference(), "frames");
+}
+
+TEST(PipelineTwin, ASecondShiftIsSeen) {
+  TinyRun run("a14b-tiny.few-euler");
+  run.request.denoising_step_list.clear();  // as many steps, of the folder's own levels
   run.make();
   EXPECT_EQ(run.first_difference(), "frames");
 }
@@ -193,6 +210,35 @@ TEST(PipelinePrecision, Bf16IsNoFurtherFromFp32ThanDiffusersOwn) {
   const double theirs = test::relative_l2(run.golden.host("bf16.latents.final"), fp32);
   const double ours = test::relative_l2(run.made->tensor("latents.final"), fp32);
   EXPECT_LE(ours, 1.5 * theirs) << "Diffusers' own: " << theirs;
+}
+
+TEST(PipelineParts, OfFunControlAreRefusedByItsName) {
+  TinyRun run("i2v-tiny");
+  const auto file = run.own("transformer") / "config.json";
+  auto config = json::parse(std::ifstream(file));
+  config["in_channels"] = 3 * config["out_channels"].get<int>();
+  std::ofstream(file) << config.dump();
+  EXPECT_THAT([&] { run.make(); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr(
+                  "transformer: in_channels: 48 is of Wan Fun-Control (a control video), which")));
+}
+
+TEST(PipelineInputs, AreEncodedOnceAndTheirTimeIsTold) {
+  const c10::InferenceMode inference;
+  TinyRun run("i2v-tiny");
+  run.request.inputs.image->sha256 = "1";
+  Options options;
+  options.device = test::device();
+  WanPipeline pipeline(config::open_model_folder(run.model), options,
+                       [](std::string_view, uint64_t, uint64_t) {});
+  AskAfter control;
+  dist::SoloGroup group;
+  const auto first = pipeline.generate(run.request, 0, nullptr, run.sink, control, group);
+  EXPECT_GT(first.image_seconds, 0);
+  EXPECT_GT(first.encode_seconds, 0);
+  const auto again = pipeline.generate(run.request, 0, nullptr, run.sink, control, group);
+  EXPECT_EQ(again.image_seconds, 0);
+  EXPECT_EQ(again.encode_seconds, 0);
 }
 
 class Control : public testing::Test {

@@ -105,6 +105,24 @@ INSTANTIATE_TEST_SUITE_P(Euler, Schedules,
                                          "euler-n50-shift1", "euler-n50-shift5", "euler-n50-shift7",
                                          "euler-bf16"));
 
+/// The published steps of LightX2V's models, beside Diffusers' of the same sigmas.
+TEST(FewEulerSteps, AreThoseOfDiffusers) {
+  const Golden golden("euler-sigmas");
+  const auto scheduler = make_euler_scheduler({1000, 750, 500, 250}, 5, 1000);
+  EXPECT_TRUE(at::equal(scheduler->timesteps(), golden.host("out.timesteps")));
+  EXPECT_TRUE(at::equal(scheduler->sigmas(), golden.host("out.sigmas")));
+  EXPECT_LT(error_of(run(*scheduler, golden), golden), test::bound(1e-6, 1e-5));
+}
+
+TEST(FewEulerSteps, AreShiftedOnce) {
+  const at::Tensor sigmas = make_euler_scheduler({1000, 750, 500, 250}, 5, 1000)->sigmas();
+  const at::Tensor expected = at::tensor({1.0, 15. / 16, 5. / 6, 5. / 8, 0.0}).to(at::kFloat);
+  EXPECT_TRUE(at::allclose(sigmas, expected, 0, 1e-7)) << sigmas;
+  config::SchedulerConfig twice;
+  twice.class_name = "FlowMatchEulerDiscreteScheduler";
+  EXPECT_GT((make_scheduler(twice, 4, 5)->sigmas() - expected).abs().max().item<float>(), 0.5);
+}
+
 // What a golden would not notice, it does not test.
 
 TEST(ScheduleTwins, AnotherShiftIsSeen) {

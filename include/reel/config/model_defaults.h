@@ -34,6 +34,7 @@ struct ModelDefaults {
   std::string negative_prompt;
   int max_sequence_length = 512;         // tokens of a prompt
   std::vector<int> dmd_denoising_steps;  // timesteps of a model distilled for them; else none
+  std::vector<int> denoising_step_list;  // likewise, of Euler's and before flow_shift: LightX2V's
 
   /// What cannot be, a sentence each; empty when all is well.
   std::vector<std::string> problems() const;
@@ -47,11 +48,15 @@ std::vector<ModelDefaults> published_models();
 /// Nothing for any other folder, whatever it is called.
 std::optional<ModelDefaults> find_published(std::string_view id);
 
+/// The published model whose `recognised_by` in configs/models is what model_index.json and
+/// transformer/config.json of the folder say, whatever it is called. Throws Error(BadModel).
+std::optional<ModelDefaults> find_alike(const ModelFolder& folder);
+
 /// What `reel.json` in a model's folder says: the keys of configs/models/*.json without `ids`.
 /// Nothing if there is none. Throws Error(BadModel).
 std::optional<ModelDefaults> own_defaults(const std::filesystem::path& folder);
 
-/// For a folder whose id is unknown: what its own JSON says, else Diffusers' defaults.
+/// For a folder that is like no published model: what its own JSON says, else Diffusers' defaults.
 ModelDefaults defaults_of(const ModelIndex& index, const WanVaeConfig& vae,
                           const SchedulerConfig& scheduler);
 

@@ -36,6 +36,14 @@ struct ModelIndex {
 /// Throws Error(BadModel) naming the file, the key, what was expected and what was found.
 ModelIndex read_model_index(const std::filesystem::path& file);
 
+/// A family that classes may not tell: its transformer takes noise, a picture and a control, each
+/// of as many channels as go out, and perhaps a mask.
+inline constexpr const char* kFunControl = "Wan Fun-Control (a control video)";
+
+/// "X is Wan-Animate (…), which is not served", for the name of a class or repository of such a
+/// family of Wan; "" for any other.
+std::string other_family(const std::string& name);
+
 /// A model's folder in the Diffusers layout, each of its components in a folder.
 struct ModelFolder {
   std::filesystem::path path;

@@ -24,7 +24,7 @@ struct Options {
   std::string image_encoder_precision = "fp32";
   bool vae_tiling = false;
   std::optional<double> flow_shift;
-  std::vector<int> dmd_denoising_steps;  // none: the model's own, if it has any
+  std::vector<int> dmd_denoising_steps, denoising_step_list;  // none: the model's own, if any
   bool warm_up = true;
   std::vector<gen::Size> warm_up_sizes;  // none: one small one
   int warm_up_steps = 1;

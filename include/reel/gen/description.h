@@ -55,8 +55,14 @@ struct Description {
   std::optional<double> boundary_ratio;
   double flow_shift = 3;
   std::vector<int> dmd_denoising_steps{};  // timesteps of a model distilled for them; else none
+  std::vector<int> denoising_step_list{};  // likewise, of Euler's and before flow_shift: LightX2V's
   int max_sequence_length = 512;
   std::string negative_prompt;
+
+  /// That the model was distilled for, without guidance; 0: any number of steps.
+  int distilled_steps() const {
+    return static_cast<int>(dmd_denoising_steps.size() + denoising_step_list.size());
+  }
 };
 
 }  // namespace reel::gen

@@ -47,7 +47,8 @@ struct Outcome {
   Snapshot snapshot;  // when Paused
 
   // When Done or Paused: seconds by stage in this call, and the device's peak memory if known.
-  double text_seconds = 0, denoise_seconds = 0, decode_seconds = 0;
+  double text_seconds = 0, image_seconds = 0, encode_seconds = 0;  // the image encoder's, the VAE's
+  double denoise_seconds = 0, decode_seconds = 0;
   std::optional<double> peak_memory_mb;
 };
 

@@ -48,8 +48,8 @@ struct ResolvedRequest {
   double guidance_scale = 0;
   double guidance_scale_2 = 0;
   double flow_shift = 0;
-  std::vector<int> dmd_denoising_steps;  // as of the description
-  std::optional<double> boundary_ratio;  // none: one expert for all steps
+  std::vector<int> dmd_denoising_steps, denoising_step_list;  // as of the description
+  std::optional<double> boundary_ratio;                       // none: one expert for all steps
   int max_sequence_length = 0;
   Inputs inputs;
   std::vector<double> conditioning_scale;  // one a layer; empty: the model takes none

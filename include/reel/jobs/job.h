@@ -91,7 +91,7 @@ struct Output {
 };
 
 struct StageSeconds {
-  double text_encode = 0, denoise = 0, vae_decode = 0;
+  double text_encode = 0, image_encode = 0, vae_encode = 0, denoise = 0, vae_decode = 0;
 };
 
 /// What all its files take.

@@ -69,6 +69,11 @@ int first_step(int steps, double strength);
 std::unique_ptr<Scheduler> make_scheduler(const config::SchedulerConfig& config, int steps,
                                           std::optional<double> flow_shift = std::nullopt);
 
+/// Euler's steps, as Diffusers takes those of given sigmas: levels `steps` / `num_train_timesteps`,
+/// which fall, shifted once.
+std::unique_ptr<Scheduler> make_euler_scheduler(const std::vector<int>& steps, double flow_shift,
+                                                int num_train_timesteps);
+
 /// Few steps at `timesteps`, which fall, for a model that was distilled for them.
 std::unique_ptr<Scheduler> make_dmd_scheduler(const std::vector<int>& timesteps, double flow_shift,
                                               int num_train_timesteps);
