@@ -143,13 +143,23 @@ TEST_F(InputsTest, MakeImagesFromAnImage) {
     ASSERT_EQ(edited.status, 200) << edited.body;
     EXPECT_EQ(edited.json()["size"], "48x48");
   }
-  const auto streamed = post_form(one, "/v1/images/edits",
-                                  form("image", png(), true) + form("stream", "true", false) +
-                                      form("partial_images", "1", false));
-  EXPECT_EQ(streamed.headers.at("content-type"), "text/event-stream");
+}
+
+TEST_F(InputsTest, MakeImagesThatAreStreamed) {
+  start_taking(Take::Optional);
+  const std::string body = form("prompt", "a", false) + form("image", png(), true) +
+                           form("stream", "true", false) + form("partial_images", "1", false) +
+                           "--b--\r\n";
+  auto one = client();
+  one.send(
+      "POST /v1/images/edits HTTP/1.1\r\nHost: localhost\r\n"
+      "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body);
+  EXPECT_EQ(one.read(true).headers.at("content-type"), "text/event-stream");
+  const std::string text = one.read_until();
   for (const char* event : {"image_edit.partial_image", "image_edit.completed"}) {
-    EXPECT_NE(streamed.body.find(std::string("event: ") + event + "\n"), std::string::npos)
-        << streamed.body.substr(0, 400);
+    EXPECT_NE(text.find(std::string("event: ") + event + "\n"), std::string::npos)
+        << text.substr(0, 400);
   }
 }
 
