@@ -257,7 +257,7 @@ int bench(const BenchFlags& flags) {
   const auto prompts = read_prompts(flags);
   Client client(flags);
   client.wait_until_healthy();
-  const std::string model = client.model();
+  const std::string model = flags.model == "default" ? client.model() : flags.model;
   for (int i = 0; i < flags.warmup_requests; ++i) {
     const auto warm = client.run(model, prompts.front(), flags.warmup_inference_steps);
     if (!warm.ok) throw Error(ErrorCode::Unavailable, "warm-up request failed: " + warm.error);

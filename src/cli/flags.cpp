@@ -143,6 +143,9 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
       ->check(CLI::IsMember({"maximum", "high", "medium", "low", "default"}));
   app.add_option("--output-compression", g.output_compression, "0 … 100, above --output-quality")
       ->check(CLI::Range(0, 100));
+  app.add_option_function<std::string>(
+         "--quality", [](const std::string&) {}, "lossless or high: all is as lossless")
+      ->check(CLI::IsMember({"lossless", "high"}));
   app.add_option("--num-outputs-per-prompt,--num-outputs", r.num_outputs, "")
       ->check(CLI::Range(1, 10));
   app.add_option("--seed", r.seeds, "one, or one an output; none: random")->check(check_seed);
@@ -151,8 +154,13 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--num-frames", r.num_frames, "rounded as Diffusers does: n // 4 * 4 + 1");
   app.add_option("--width", r.width, "pixels");
   app.add_option("--height", r.height, "pixels");
-  app.add_flag_callback(
-      "--720p", [&r] { r.width = 1280, r.height = 720; }, "1280x720");
+  for (const auto& [flag, size] : {std::pair("--720p", gen::Size{1280, 720}),
+                                   {"--1080p", {1920, 1080}},
+                                   {"--2k", {2560, 1440}},
+                                   {"--4k", {3840, 2160}}}) {
+    app.add_flag_callback(
+        flag, [&r, size] { r.width = size.width, r.height = size.height; }, gen::text_of(size));
+  }
   app.add_option("--fps", r.fps, "of the file");
   app.add_option("--num-inference-steps", r.num_inference_steps, "");
   app.add_option("--guidance-scale", r.guidance_scale, "1 or less: one forward a step");
@@ -171,6 +179,15 @@ void add_bench_flags(CLI::App& app, BenchFlags& b) {
   app.add_option("--base-url", b.base_url, "of the server")->check(check_url);
   app.add_option("--host", b.host, "");
   app.add_option("--port", b.port, "")->check(CLI::Range(1, 65535));
+  app.add_option("--model", b.model, "its name in requests; default: what the server says");
+  for (const auto& [flag, words] : {std::pair("--task", std::vector{"text-to-video", "t2v"}),
+                                    {"--backend", {"sglang-video"}}}) {
+    app.add_option_function<std::string>(
+           flag, [](const std::string&) {}, "of SGLang's: there is no other")
+        ->check(CLI::IsMember(words));
+  }
+  app.add_flag_callback(
+      "--disable-tqdm", [] {}, "of SGLang's: there is no progress bar");
   app.add_option("--dataset", b.dataset, "random, or vbench: prompts of --dataset-path")
       ->check(CLI::IsMember({"random", "vbench"}));
   app.add_option("--dataset-path", b.dataset_path, "a file with one prompt a line");

@@ -50,6 +50,7 @@ struct BenchFlags {
   std::string base_url;
   std::string host = "localhost";
   int port = 30000;
+  std::string model = "default";
   std::string dataset = "random";
   std::string dataset_path;
   int num_prompts = 10;

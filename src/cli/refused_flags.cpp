@@ -25,6 +25,8 @@ constexpr const char* kNoCompile = "nothing is compiled at run time";
 constexpr const char* kNoBatches = "requests are not batched";
 constexpr const char* kNoRequestLog = "requests are not logged";
 constexpr const char* kNoTrace = "tracing is not there yet";
+constexpr const char* kNoUpscaling = "videos are not upscaled";
+constexpr const char* kNoInterpolation = "no frames are made in between";
 constexpr const char* kTiles = "the tiles of --vae-tiling have one size";
 constexpr const char* kLocalFolder = "give --model-path a local folder";
 constexpr const char* kNoPicture = "only text-to-video models are served so far";
@@ -146,6 +148,34 @@ constexpr RefusedFlag kRefused[] = {
     {"--enable-teacache", "false", "step caches are not there yet"},
     {"--enable-cache-dit", "false", "step caches are not there yet"},
     {"--cache-dit-config", "", "step caches are not there yet"},
+    {"--cache-dit-params", "", "step caches are not there yet"},
+    {"--enable-spectrum", "false", "step caches are not there yet"},
+    {"--cfg-gate-step", "1|1.0", "step caches are not there yet"},
+    {"--true-cfg-scale", "", "use --guidance-scale"},
+    {"--guidance-rescale", "0|0.0", "guidance is not rescaled"},
+    {"--cfg-normalization", "0|0.0|false", "guidance is not normalised"},
+    {"--num-frames-round-down", "true|false", "frames are rounded down"},
+    {"--adjust-frames", "true|false", "a video has a multiple of four frames, and one more"},
+    {"--enable-sequence-shard", "false", kOneDevice},
+    {"--return-frames", "false", "frames go into the file; --dump has them as tensors"},
+    {"--return-file-paths-only", "true|false", "frames go into the file"},
+    {"--return-trajectory-latents,--return-trajectory-decoded", "false", "--dump has the latents"},
+    {"--enable-upscaling", "false", kNoUpscaling},
+    {"--upscaling-model-path", "", kNoUpscaling},
+    {"--upscaling-scale", "4", kNoUpscaling},
+    {"--enable-frame-interpolation", "false", kNoInterpolation},
+    {"--frame-interpolation-exp", "1", kNoInterpolation},
+    {"--frame-interpolation-scale", "1|1.0", kNoInterpolation},
+    {"--frame-interpolation-model-path", "", kNoInterpolation},
+    {"--progressive-mode", "fullres", "steps are made at full resolution"},
+    {"--progressive-levels", "", "steps are made at full resolution"},
+    {"--progressive-delta", "", "steps are made at full resolution"},
+    {"--attention-backend-override", "", "attention is libtorch's own"},
+    {"--moba-config-path", "", "attention is libtorch's own"},
+    {"--diffusers-kwargs", "", "Diffusers is not run"},
+    {"--debug", "false", "use --log-level debug"},
+    {"--profile,--profile-all-stages", "false", kNoTrace},
+    {"--num-profiled-timesteps", "", kNoTrace},
     {"--backend", "auto|sglang", "there is one back end"},
     {"--pipeline,--pipeline-class-name", "WanPipeline", "only WanPipeline is served so far"},
     {"--trust-remote-code", "false", "no code is ever loaded from a model"},

@@ -111,7 +111,8 @@ void set_option(FakeOptions& options, std::string_view key, std::string_view val
 
 Description described(const FakeOptions& options) {
   Description description;
-  description.model = description.model_path = "fake";
+  description.model = options.name;
+  description.model_path = "fake";
   description.pipeline = "FakePipeline";
   description.takes = options.takes;
   description.task = options.takes.image == Take::No         ? "T2V"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -64,8 +65,38 @@ bool is_blank(const json& value) {
   return value.is_string() && trimmed(value.get_ref<const std::string&>()).empty();
 }
 
-/// JSON inside a text field; discarded if it is none. Values nested deeper than any field needs
-/// are none: to copy or to print them would take as deep a stack.
+/// Python's way to write lists, dicts, texts and numbers, in JSON: forms of Python's clients have
+/// it.
+std::string json_of_python(std::string_view text) {
+  static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+      {"True", "true"}, {"False", "false"}, {"None", "null"}};
+  std::string json;
+  char quote = 0;  // that the text ends with in which we are
+  while (!text.empty()) {
+    const char c = text.front();
+    const auto* word = std::find_if(std::begin(kWords), std::end(kWords),
+                                    [&](const auto& one) { return text.starts_with(one.first); });
+    size_t read = 1;
+    if (quote != 0 && c == '\\') {
+      read = 2;
+      json += text.substr(0, 2) == "\\'" ? "'" : text.substr(0, 2);
+    } else if (c == quote || (quote == 0 && (c == '\'' || c == '"'))) {
+      quote = quote == 0 ? c : 0;
+      json += '"';
+    } else if (quote == 0 && word != std::end(kWords)) {
+      read = word->first.size();
+      json += word->second;
+    } else {
+      if (c == '"') json += '\\';
+      json += c;
+    }
+    text.remove_prefix(std::min(read, text.size()));
+  }
+  return json;
+}
+
+/// JSON, or the like of Python's, inside a text field; discarded if it is none. Values nested
+/// deeper than any field needs are none: to copy or to print them would take as deep a stack.
 json parse_text(const std::string& text) {
   constexpr int kDeepest = 32;
   bool too_deep = false;
@@ -74,6 +105,7 @@ json parse_text(const std::string& text) {
     return !too_deep;
   };
   json value = json::parse(text, watch, /*allow_exceptions=*/false);
+  if (value.is_discarded() && !too_deep) value = json::parse(json_of_python(text), watch, false);
   return too_deep ? json(json::value_t::discarded) : value;
 }
 

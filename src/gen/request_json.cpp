@@ -52,6 +52,7 @@ constexpr Refusal kValues[] = {
 // Fields that bring an input, by the names that servers of this kind use.
 constexpr const char* kImageFields[] = {"input_reference", "reference_url", "image_reference",
                                         "image_url",       "image_path",    "image"};
+constexpr const char* kUrlFields[] = {"url"};  // of images
 constexpr const char* kLastImageFields[] = {"last_image", "last_image_url", "last_image_path"};
 constexpr const char* kVideoFields[] = {"video_reference", "video_url", "video_path", "video"};
 constexpr const char* kMaskFields[] = {"mask", "mask_url", "mask_path"};
@@ -92,7 +93,11 @@ void refuse_what_is_not_had(Fields& fields) {
 
 /// Where one input is to be had from: text, or as OpenAI's {"image_url": …}, or alone in a list.
 std::string source_of(const std::string& field, const json& value) {
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) {
+    const auto& source = value.get_ref<const std::string&>();
+    if (source.find('\0') != source.npos) refuse(field, "a name without NUL", value);
+    return source;
+  }
   if (value.is_array() && value.size() == 1) return source_of(field, value[0]);
   if (value.is_object()) {
     for (const char* key : {"image_url", "video_url", "url"}) {
@@ -254,8 +259,9 @@ Parsed<ImageRequest> parse_image_request(const json& body) {
   const auto format = fields.word("output_format", {"jpeg", "jpg", "png", "webp"});
   if (format == "png") request.format = ImageFormat::Png;
   if (format == "webp") request.format = ImageFormat::Webp;
-  if (fields.word("response_format", {"url", "b64_json"}) == "b64_json") {
-    request.reply = ImageRequest::Reply::Base64;
+  read_input(fields, kUrlFields, request.still.inputs.image);
+  if (const auto reply = fields.word("response_format", {"url", "b64_json"})) {
+    request.reply = *reply == "url" ? ImageRequest::Reply::Url : ImageRequest::Reply::Base64;
   }
   request.stream = fields.truth("stream").value_or(false);
   const int partial = fields.integer("partial_images").value_or(0);

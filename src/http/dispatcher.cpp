@@ -65,6 +65,14 @@ void say_when_to_retry(Reply& reply) {
   reply.headers.emplace_back("x-should-retry", "true");
 }
 
+/// What OpenAI's SDKs ask of other models.
+bool is_of_other_models(std::string_view path) {
+  constexpr std::string_view kVideos = "/v1/videos/";
+  if (!path.starts_with(kVideos)) return false;
+  const auto name = path.substr(kVideos.size(), path.find('/', kVideos.size()) - kVideos.size());
+  return name == "characters" || name == "edits" || name == "extensions";
+}
+
 // aiperf takes any answer but 5xx for readiness.
 bool waits_for_model(std::string_view path) {
   return (path == "/v1" || path.starts_with("/v1/")) && path != "/v1/metrics" &&
@@ -111,6 +119,9 @@ Answer Dispatcher::route(Request& request, Call& call) const {
                          "model_loading");
     }
   }
+  if (is_of_other_models(request.path)) {
+    return error_reply(404, fmt::format("{}: Wan models cannot do that", request.path));
+  }
   if (match.route) {
     request.args = std::move(match.args);
     return (*match.route)(request);
@@ -148,16 +159,15 @@ Reply Dispatcher::refuse(int status, const std::string& message) const {
 }
 
 void Dispatcher::finish(Ready& ready, const Call& call) const {
-  if (auto* reply = std::get_if<Reply>(&ready)) return finish(*reply, call);
-  if (auto* file = std::get_if<File>(&ready)) return finish(file->head, call);
-  auto& events = std::get<Events>(ready);
-  finish(events.head, call);
-  events.next = [next = std::move(events.next)](bool& last) {
+  finish(head_of(ready), call);
+  auto* events = std::get_if<Events>(&ready);
+  if (events == nullptr) return;
+  events->next = [next = std::move(events->next)](bool& last) {
     std::string text;
     if (fault_of([&] { text = next(last); })) last = true;
     return text;
   };
-  events.gone = unthrowing(std::move(events.gone));
+  events->gone = unthrowing(std::move(events->gone));
 }
 
 void Dispatcher::finish(Reply& reply, const Call& call) const {

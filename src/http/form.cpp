@@ -172,6 +172,11 @@ json read_multipart(std::string_view content_type, std::string_view body) {
       add_field(fields, part.name, std::string(part.content));
     }
   }
+  // Beside a form's own fields it does not win, as with SGLang.
+  if (fields.contains("extra_body") && !fields.contains("extra_params")) {
+    fields["extra_params"] = std::move(fields["extra_body"]);
+    fields.erase("extra_body");
+  }
   return fields;
 }
 

@@ -43,15 +43,10 @@ class ImageEvents {
     if (job.error) {
       return sse("error", error_reply(500, job.error->message, {}, job.error->code).body);
     }
-    static const json kUsage = {
-        {"input_tokens", 0},
-        {"output_tokens", 0},
-        {"total_tokens", 0},
-        {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}}};
     const json images = images_json(job, true, api_, base_url_);
     std::string text;
     for (const json& image : images["data"]) {
-      text += sse_of("completed", job, image["b64_json"], {{"usage", kUsage}});
+      text += sse_of("completed", job, image["b64_json"], {{"usage", images["usage"]}});
     }
     return text;
   }
@@ -116,7 +111,8 @@ Answer make(const Request& request, Api& api, const Asked& asked, gen::Inputs in
                   {api, api.base_url(request), asked.edit ? "image_edit" : "image_generation",
                    images.partial_images});
   }
-  const bool base64 = images.reply == gen::ImageRequest::Reply::Base64;
+  using Form = gen::ImageRequest::Reply;
+  const bool base64 = images.reply.value_or(asked.edit ? Form::Base64 : Form::Url) == Form::Base64;
   return wait_for(api, std::get<jobs::Submitted>(submitted),
                   [&api, base64, base_url = api.base_url(request)](const jobs::Job& job) -> Ready {
                     return json_reply(images_json(job, base64, api, base_url));

@@ -133,6 +133,13 @@ json images_json(const jobs::Job& job, bool base64, const Api& api, const std::s
           {"data", std::move(data)},
           {"size", size_of(request)},
           {"output_format", format_of(*job.spec)},
+          {"background", "opaque"},
+          {"quality", "high"},
+          {"usage",
+           {{"input_tokens", 0},
+            {"output_tokens", 0},
+            {"total_tokens", 0},
+            {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}}}},
           {"inference_time_s", job.result->inference_time_s},
           {"peak_memory_mb", or_null(job.result->peak_memory_mb)}};
 }

@@ -70,6 +70,12 @@ struct Events {
 /// An answer that is there, or begins to be.
 using Ready = std::variant<Reply, File, Events>;
 
+inline Reply& head_of(Ready& ready) {
+  if (auto* reply = std::get_if<Reply>(&ready)) return *reply;
+  if (auto* file = std::get_if<File>(&ready)) return file->head;
+  return std::get<Events>(ready).head;
+}
+
 /// An answer that is not there yet. Nothing waits in a thread for it. Both functions are there, and
 /// throw nothing when the event loop has them.
 struct Wait {

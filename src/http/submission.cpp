@@ -19,13 +19,24 @@ using nlohmann::json;
 
 constexpr size_t kKey = 255;  // bytes
 
+/// Texts of numbers and truths as such: a form has no others.
+json canonical(json value) {
+  if (value.is_structured()) {
+    for (json& member : value) member = canonical(std::move(member));
+  } else if (value.is_string()) {
+    json meant = json::parse(value.get_ref<const std::string&>(), nullptr, false);
+    if (meant.is_number() || meant.is_boolean()) return meant;
+  }
+  return value;
+}
+
 std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
   const auto key = request.header("idempotency-key");
   if (!key || key->empty()) return std::nullopt;
   require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
           "idempotency-key");
   return jobs::Idempotency{fmt::format("{} {} {}", request.owner.value_or(""), request.path, *key),
-                           encode_hex(sha256(fields.dump()))};
+                           encode_hex(sha256(canonical(fields).dump()))};
 }
 
 /// SDKs wait no longer than a minute.
@@ -90,10 +101,14 @@ void cancel_if_never_taken(const Api& api, const jobs::Job& job) {
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done) {
   Wait wait;
-  wait.poll = [&api, id = submitted.job.id, done = std::move(done),
+  wait.poll = [&api, id = submitted.job.id, replayed = submitted.replayed, done = std::move(done),
                waited = Stopwatch()]() -> std::optional<Ready> {
     const jobs::Job job = api.services.jobs.get(id);
-    if (job.result) return done(job);
+    if (job.result) {
+      Ready ready = done(job);
+      if (replayed) head_of(ready).headers.push_back(kReplayed);
+      return ready;
+    }
     cancel_if_never_taken(api, job);
     if (job.error && api.draining) return error_reply(503, job.error->message, {}, "unavailable");
     const int status = job.error && job.error->code == "timeout" ? 504 : 500;

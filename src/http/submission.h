@@ -20,6 +20,9 @@ std::string webhook_of(const nlohmann::json& fields, const Api& api);
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
                                             jobs::JobSpec spec, const nlohmann::json& fields);
 
+/// Of the reply to a request that came before, under the same Idempotency-Key.
+inline const std::pair<std::string, std::string> kReplayed{"Idempotency-Replayed", "true"};
+
 /// What to do when the client hangs up that waits for the job: cancels it, unless it was another's
 /// before.
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted);

@@ -69,7 +69,7 @@ Reply created(const Request& request, const Api& api,
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
   const auto& [job, replayed] = std::get<jobs::Submitted>(submitted);
   Reply reply = video_reply(request, api, job);
-  if (replayed) reply.headers.emplace_back("Idempotency-Replayed", "true");
+  if (replayed) reply.headers.push_back(kReplayed);
   return reply;
 }
 

@@ -54,6 +54,10 @@ TEST(Flags, GenerateTakesModelFlagsToo) {
   EXPECT_EQ(flags.generate.prompts, std::vector<std::string>{"a cat"});
   EXPECT_EQ(flags.generate.request.seeds, std::vector<uint64_t>{7});
   EXPECT_EQ(flags.generate.request.width, 1280);
+  EXPECT_EQ(parse({"generate", "--model-path", "m", "--prompt", "a", "--1080p", "--quality",
+                   "lossless", "--enable-upscaling", "false"})
+                .generate.request.height,
+            1080);
   EXPECT_EQ(flags.generate.request.negative_prompt, "");
   EXPECT_EQ(flags.model.dit_precision, "fp32");
   EXPECT_EQ(flags.model.component_paths.at("transformer"), "t");
@@ -221,7 +225,9 @@ TEST(Flags, WhatIsNotThereIsRefusedWithASentence) {
       {{"--batching-config", "{}"}, "requests are not batched"},
       {{"--encoder-urls", "tcp://a:1"}, "one device only"},
       {{"--log-requests-target", "stdout"}, "requests are not logged"},
-      {{"--server-warmup"}, "it was removed: use --warmup-mode"}};
+      {{"--server-warmup"}, "it was removed: use --warmup-mode"},
+      {{"--enable-upscaling"}, "videos are not upscaled"},
+      {{"--guidance-rescale", "0.7"}, "guidance is not rescaled"}};
   for (const auto& [words, why] : lines) {
     std::vector<const char*> line = {"--model-path", "m"};
     line.insert(line.end(), words.begin(), words.end());

@@ -115,6 +115,25 @@ TEST(ParseVideo, MergesTheWrappers) {
   EXPECT_THAT(unknown, ElementsAre("odd"));
 }
 
+TEST(ParseVideo, ReadsPythonsTexts) {
+  const auto wrapped = [](const char* text) {
+    return parse_video_request({{"prompt", "outer"}, {"extra_body", text}}).request;
+  };
+  EXPECT_THAT(wrapped("{'seed': 9}").seeds, ElementsAre(9));
+  EXPECT_THAT(wrapped("{'seed': [1, 2], 'style': None, 'profile': False}").seeds,
+              ElementsAre(1, 2));
+  EXPECT_EQ(wrapped(R"({'prompt': 'a "None" True', 'fps': 8})").prompt, R"(a "None" True)");
+  EXPECT_EQ(wrapped(R"({'prompt': "it's", 'user': 'it\'s'})").prompt, "it's");
+  EXPECT_EQ(wrapped(R"({'prompt': 'a\\b'})").prompt, R"(a\b)");
+  EXPECT_THROW(wrapped("{'seed': 9"), Error);
+  EXPECT_THROW(wrapped("{'seed"), Error);
+}
+
+TEST(ParseVideo, RefusesNulInNames) {
+  EXPECT_THROW(parse_video_request({{"prompt", "x"}, {"image", std::string("a.png\0.x", 8)}}),
+               Error);
+}
+
 TEST(ParseVideo, TellsOfFieldsThatChangeNothing) {
   EXPECT_THAT(
       parse_video_request({{"prompt", "x"}, {"zeal", 1}, {"true_cfg_scale", 4}, {"aspect", {}}})
@@ -303,10 +322,17 @@ TEST(ParseImage, IsAVideoOfOneFrame) {
   EXPECT_THAT(unknown, IsEmpty());
 }
 
-TEST(ParseImage, DefaultsToJpegByUrl) {
+TEST(ParseImage, TakesAnImagesUrl) {
+  const auto& image = parse_image_request({{"prompt", "x"}, {"url", "https://a.example/a.png"}})
+                          .request.still.inputs.image;
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->field, "url");
+}
+
+TEST(ParseImage, DefaultsToJpeg) {
   const ImageRequest request = parse_image_request({{"prompt", "x"}}).request;
   EXPECT_EQ(request.format, ImageFormat::Jpeg);
-  EXPECT_EQ(request.reply, ImageRequest::Reply::Url);
+  EXPECT_EQ(request.reply, std::nullopt);
   EXPECT_EQ(request.still.quality, 75);
 }
 

@@ -142,7 +142,17 @@ TEST_F(InputsTest, MakeImagesFromAnImage) {
     const auto edited = post_form(one, "/v1/images/edits", form(name, png(), true));
     ASSERT_EQ(edited.status, 200) << edited.body;
     EXPECT_EQ(edited.json()["size"], "48x48");
+    EXPECT_TRUE(edited.json()["data"][0]["b64_json"].is_string());
+    EXPECT_EQ(edited.json()["usage"]["total_tokens"], 0);
   }
+  const auto by_url =
+      post_form(one, "/v1/images/edits",
+                form("url[]", data_url(), false) + form("response_format", "url", false) +
+                    form("num_inference_steps", "2", false) +
+                    form("extra_body", "{'num_inference_steps': 'not read', 'seed': 7}", false));
+  ASSERT_EQ(by_url.status, 200) << by_url.body;
+  EXPECT_EQ(by_url.json()["data"][0]["seed"], 7);
+  EXPECT_TRUE(by_url.json()["data"][0]["url"].is_string());
 }
 
 TEST_F(InputsTest, MakeImagesThatAreStreamed) {

@@ -72,6 +72,18 @@ TEST_F(Service, CountsJobs) {
   EXPECT_NE(metrics.find("serve_oldest_queued_seconds "), std::string::npos);
 }
 
+TEST_F(Service, SaysWhatWanCannotDo) {
+  start();
+  auto one = client();
+  for (const char* path : {"/v1/videos/characters", "/v1/videos/characters/c1", "/v1/videos/edits",
+                           "/v1/videos/extensions"}) {
+    const auto reply = one.post_json(path, {{"prompt", "a"}});
+    EXPECT_EQ(reply.status, 404) << path;
+    EXPECT_NE(reply.body.find("Wan models cannot do that"), std::string::npos) << reply.body;
+  }
+  EXPECT_EQ(one.get("/v1/videos/editsx").status, 404);
+}
+
 TEST_F(Service, DescribesEveryRoute) {
   start();
   auto one = client();

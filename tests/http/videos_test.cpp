@@ -342,6 +342,20 @@ TEST_F(Videos, OneKeyIsOneJob) {
   EXPECT_EQ(first.json()["id"], again.json()["id"]);
   EXPECT_EQ(again.headers.at("idempotency-replayed"), "true");
   expect_error(ask(R"({"prompt":"b"})"), 422, "idempotency_key_reused", "idempotency-key");
+  const auto by_form = one.ask("POST", "/v1/videos",
+                               "Idempotency-Key: k1\r\n"
+                               "Content-Type: application/x-www-form-urlencoded\r\n",
+                               "prompt=a");
+  EXPECT_EQ(by_form.json()["id"], first.json()["id"]);
+  for (const char* path : {"/v1/videos/sync", "/v1/images/generations"}) {
+    for (const char* seed : {"1", "\"1\""}) {
+      const auto reply =
+          one.ask("POST", path, "Idempotency-Key: k2\r\nContent-Type: application/json\r\n",
+                  std::string(R"({"prompt":"a","size":"64x48","seed":)") + seed + "}");
+      EXPECT_EQ(reply.status, 200) << reply.body;
+      EXPECT_EQ(reply.headers.contains("idempotency-replayed"), std::string(seed) != "1") << path;
+    }
+  }
   EXPECT_NE(one.post_json("/v1/videos", {{"prompt", "a"}}).json()["id"], first.json()["id"]);
 }
 

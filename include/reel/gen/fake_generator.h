@@ -12,6 +12,7 @@ namespace reel::gen {
 
 /// How a FakeGenerator behaves. Times are in milliseconds.
 struct FakeOptions {
+  std::string name = "fake";  // served
   int load_ms = 0;
   int step_ms = 0;    // of one denoising step
   int decode_ms = 0;  // of one latent frame: four frames of video, the first one alone

@@ -12,9 +12,9 @@ struct ImageRequest {
 
   VideoRequest still;
   ImageFormat format = ImageFormat::Jpeg;
-  Reply reply = Reply::Url;
-  bool stream = false;     // the reply is events, one an image
-  int partial_images = 0;  // previews of each before, if it is streamed
+  std::optional<Reply> reply{};  // absent: Url, but Base64 of edits
+  bool stream = false;           // the reply is events, one an image
+  int partial_images = 0;        // previews of each before, if it is streamed
 };
 
 }  // namespace reel::gen
