@@ -2,17 +2,22 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <sstream>
+#include <string>
 
 namespace reel {
 namespace {
 
 /// The value of `name` of a GPU in `text`; "" if it is not there.
 std::string value(const std::string& text, const std::string& name, int gpu) {
-  const std::regex line("(?:^|\n)" + name + R"re(\{[^}\n]*gpu=")re" + std::to_string(gpu) +
-                        R"re("[^}\n]*\} ([^\n]+))re");
-  std::smatch found;
-  return std::regex_search(text, found, line) ? found[1].str() : "";
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(name + "{") &&
+        line.find("gpu=\"" + std::to_string(gpu) + '"') != std::string::npos) {
+      return line.substr(line.rfind(' ') + 1);
+    }
+  }
+  return {};
 }
 
 TEST(GpuMetrics, AreTheDcgmExportersOwn) {
