@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "api.h"
@@ -21,7 +23,8 @@ auto states(const Request& request, const Api& api) {
     auto data = state_json(event.job, api, base_url);
     data["type"] = event.type;
     if (const auto& preview = event.job.progress.preview) {
-      data["preview"] = "data:image/webp;base64," + encode_base64(preview->bytes);
+      data["preview"] = fmt::format("data:image/{};base64,{}", name_of(preview->format),
+                                    encode_base64(preview->bytes));
     }
     return sse(event.type, json_reply(data).body, api.events.name_of(event.number));
   };

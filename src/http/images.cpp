@@ -60,7 +60,7 @@ class ImageEvents {
                   {"size", size_of(job.spec->request)},
                   {"quality", "auto"},
                   {"background", "opaque"},
-                  {"output_format", format_of(*job.spec)}};
+                  {"output_format", name_of(job.spec->image_format)}};
     event.update(more);
     return sse(type, json_reply(event).body);
   }
@@ -138,12 +138,11 @@ Answer generate(Request& request, Api& api, bool edit) {
 }
 
 Answer content(const Request& request, const Api& api) {
-  static constexpr const char* kTypes[] = {"image/png", "image/jpeg", "image/webp"};
   const jobs::Job job = find_job(request, api, jobs::Kind::Image);
   if (!job.result) return not_ready(job);
   return content_reply(request, api.services.blobs, job,
                        output_of(job, request.param("variant")).blob,
-                       kTypes[static_cast<size_t>(job.spec->image_format)]);
+                       fmt::format("image/{}", name_of(job.spec->image_format)));
 }
 
 }  // namespace

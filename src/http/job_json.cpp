@@ -46,9 +46,9 @@ std::string size_of(const gen::ResolvedRequest& request) {
   return gen::text_of({request.width, request.height});
 }
 
-std::string_view format_of(const jobs::JobSpec& spec) {
+std::string_view name_of(gen::ImageFormat format) {
   static constexpr std::string_view kFormats[] = {"png", "jpeg", "webp"};
-  return kFormats[static_cast<size_t>(spec.image_format)];
+  return kFormats[static_cast<size_t>(format)];
 }
 
 json state_json(const jobs::Job& job, const Api& api, const std::string& base_url) {
@@ -132,7 +132,7 @@ json images_json(const jobs::Job& job, bool base64, const Api& api, const std::s
           {"created", job.created_at},
           {"data", std::move(data)},
           {"size", size_of(request)},
-          {"output_format", format_of(*job.spec)},
+          {"output_format", name_of(job.spec->image_format)},
           {"background", "opaque"},
           {"quality", "high"},
           {"usage",

@@ -15,7 +15,7 @@ nlohmann::json or_null(const std::optional<T>& value) {
 }
 
 std::string size_of(const gen::ResolvedRequest& request);  // "832x480"
-std::string_view format_of(const jobs::JobSpec& spec);     // of its images: "png", …
+std::string_view name_of(gen::ImageFormat format);         // "png", "jpeg", "webp"
 
 /// What of a job changes, be it a video or images: the part of its object that events carry.
 nlohmann::json state_json(const jobs::Job& job, const Api& api, const std::string& base_url);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -105,6 +106,22 @@ TEST_F(Events, ShowTheVideoInTheMaking) {
   EXPECT_EQ(previews({{"prompt", "a"}, {"preview_steps", 0}}), std::vector<int>());
   expect_error(client().post_json("/v1/videos", {{"prompt", "a"}, {"preview_steps", -1}}), 400,
                "invalid_request", "preview_steps");
+}
+
+TEST_F(Events, NameTheFormatOfAPreview) {
+  start();
+  auto watcher = client(), one = client();
+  begin(watcher, "/v1/events");
+  const std::string body =
+      R"({"prompt":"a","stream":true,"partial_images":1,"output_format":"png"})";
+  one.send("POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body);
+  const auto events = events_in(watcher.read_until("event: completed"));
+  const auto preview = std::find_if(events.begin(), events.end(),
+                                    [](const Event& event) { return event.type == "preview"; });
+  ASSERT_NE(preview, events.end());
+  EXPECT_TRUE(
+      preview->data["preview"].get<std::string>().starts_with("data:image/png;base64,iVBO"));
 }
 
 TEST_F(Events, GoOnAfterTheLastOneSeen) {
