@@ -30,18 +30,17 @@ double fraction_done(const gen::Progress& progress, int output, int outputs) {
 }
 
 void RunControl::begin(int output, bool resumed, double seconds_before) {
-  output_ = output;
   resumed_ = resumed;
   seconds_before_ = seconds_before;
-  last_ = {};
+  told_ = {.output = output, .percent = told_.percent};
   if (!resumed) previews_ = 0;
   since_begin_.restart();
 }
 
 gen::Control::Ask RunControl::ask() {
   if (delivery_.is_off()) return Ask::Cancel;
-  const bool can_pause = last_.stage == gen::Stage::TextEncoding ||
-                         (last_.stage == gen::Stage::Denoising && last_.step < last_.steps);
+  const bool can_pause = told_.stage == gen::Stage::TextEncoding ||
+                         (told_.stage == gen::Stage::Denoising && told_.step < told_.steps);
   const bool pauses =
       can_pause && !draining_.stop_requested() && jobs_.is_preempted(delivery_.job().id);
   return pauses ? Ask::Pause : Ask::GoOn;
@@ -49,18 +48,22 @@ gen::Control::Ask RunControl::ask() {
 
 void RunControl::report(const gen::Progress& progress) {
   if (resumed_ && progress.stage == gen::Stage::TextEncoding) return;  // it was further before
-  const bool stepped = progress.stage == gen::Stage::Denoising && last_.stage == progress.stage &&
-                       progress.step == last_.step + 1;
+  const bool stepped = progress.stage == gen::Stage::Denoising && told_.stage == progress.stage &&
+                       progress.step == told_.step + 1;
   if (stepped) metrics_.step(since_step_.seconds());
   since_step_.restart();
-  last_ = progress;
 
   const int outputs = delivery_.job().spec->request.num_outputs();
-  const double done = fraction_done(progress, output_, outputs);
-  percent_ = std::max(percent_, static_cast<int>(done * 99));  // 100 is for the finished file
-
-  told_ = {progress.stage, output_, progress.step, progress.steps, percent_, {}};
-  const bool has_rate = output_ > 0 || progress.stage == gen::Stage::Decoding || progress.step > 0;
+  const double done = fraction_done(progress, told_.output, outputs);
+  const int percent = static_cast<int>(done * 99);  // 100 is for the finished file
+  told_ = {progress.stage,
+           told_.output,
+           progress.step,
+           progress.steps,
+           std::max(told_.percent, percent),
+           {}};
+  const bool has_rate =
+      told_.output > 0 || progress.stage == gen::Stage::Decoding || progress.step > 0;
   const double worked = seconds_before_ + since_begin_.seconds();
   if (has_rate && done > 0) told_.eta_seconds = worked * (1 - done) / done;
   jobs_.progress(delivery_.job().id, told_);

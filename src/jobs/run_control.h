@@ -35,12 +35,9 @@ class RunControl final : public gen::Control {
   const Delivery& delivery_;
   const JobMetrics& metrics_;
   const std::stop_token draining_;
-  int output_ = 0;
   bool resumed_ = false;
   double seconds_before_ = 0;
-  int percent_ = 0;
-  gen::Progress last_;
-  JobProgress told_;
+  JobProgress told_;  // last
   int previews_ = 0;  // of this output
   Stopwatch since_begin_, since_step_;
 };

@@ -5,7 +5,6 @@
 #include <cstring>
 
 namespace reel::pipeline {
-namespace {
 
 gen::Frames to_frames(const at::Tensor& rgb_nHW3) {
   const auto host = rgb_nHW3.to(at::kCPU).contiguous();
@@ -15,8 +14,6 @@ gen::Frames to_frames(const at::Tensor& rgb_nHW3) {
   std::memcpy(frames.rgb.data(), host.const_data_ptr<uint8_t>(), frames.rgb.size());
   return frames;
 }
-
-}  // namespace
 
 bool decode(const models::WanVaeDecoder& vae, const at::Tensor& latents_1CThw, bool tiled,
             gen::FrameSink& sink, gen::Control& control, dist::Group& group, Dump& dump) {

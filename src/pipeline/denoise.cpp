@@ -4,6 +4,7 @@
 #include <c10/core/Event.h>
 #include <fmt/format.h>
 
+#include "decode.h"
 #include "reel/sampling/guidance.h"
 #include "reel/sampling/noise.h"
 
@@ -47,7 +48,8 @@ class PreviewOnItsWay {
   /// What was made by the end of step `done`, once.
   std::optional<gen::Image> arrived(int done) {
     if (!host_.defined() || step_ > done) return std::nullopt;
-    return to_image(std::exchange(host_, {}));
+    gen::Frames one = to_frames(std::exchange(host_, {}).unsqueeze(0));
+    return gen::Image{one.width, one.height, std::move(one.rgb)};
   }
 
  private:

@@ -4,7 +4,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
-#include <cstring>
 
 namespace reel::pipeline {
 
@@ -34,14 +33,6 @@ at::Tensor LatentPreview::rgb(const at::Tensor& latents_1CThw) const {
   const auto middle_Chw = latents_1CThw[0].select(1, latents_1CThw.size(2) / 2).to(at::kFloat);
   const auto rgb_hw3 = at::matmul(middle_Chw.permute({1, 2, 0}), weight_C3_) + bias_3_;
   return rgb_hw3.round().clamp(0, 255).to(at::kByte);
-}
-
-gen::Image to_image(const at::Tensor& rgb_hw3) {
-  const auto host = rgb_hw3.contiguous();
-  gen::Image image{static_cast<int>(host.size(1)), static_cast<int>(host.size(0)),
-                   std::vector<uint8_t>(static_cast<size_t>(host.numel()))};
-  std::memcpy(image.rgb.data(), host.const_data_ptr<uint8_t>(), image.rgb.size());
-  return image;
 }
 
 }  // namespace reel::pipeline

@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "reel/gen/frames.h"
 #include "reel/models/wan_vae.h"
 
 namespace reel::pipeline {
@@ -21,8 +20,5 @@ class LatentPreview {
  private:
   at::Tensor weight_C3_, bias_3_;  // fp32; bytes
 };
-
-/// Of bytes on the host.
-gen::Image to_image(const at::Tensor& rgb_hw3);
 
 }  // namespace reel::pipeline

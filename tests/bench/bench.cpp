@@ -81,6 +81,13 @@ json answer(Bench& bench, const json& asked) {
 
 }  // namespace
 
+std::vector<int64_t> latents_shape(const Setup& setup, int64_t channels) {
+  require(setup.sizes.size() == 3, "expected frames, rows and columns of the latents");
+  std::vector<int64_t> shape{1, channels};
+  shape.insert(shape.end(), setup.sizes.begin(), setup.sizes.end());
+  return shape;
+}
+
 void wait_for(at::Device device) {
   if (device.is_cuda()) {
     c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());

@@ -35,6 +35,9 @@ class Bench {
   virtual Measured run(int count, bool guided) = 0;
 };
 
+/// [1, channels, *setup.sizes]. Throws Error unless those are frames, rows and columns.
+std::vector<int64_t> latents_shape(const Setup& setup, int64_t channels);
+
 /// Until the device has done all that was asked of it.
 void wait_for(at::Device device);
 
@@ -48,5 +51,13 @@ Measured repeat(int count, at::Device device, const std::function<at::Tensor()>&
 /// file and of a trace for chrome://tracing) with {"seconds", "allocated_mib", "reserved_mib"},
 /// peaks on the GPU. `fused`: by kernels of our own.
 int main_of(int count, char** arguments, std::unique_ptr<Bench> (*make)(const Setup&));
+
+/// Of the bench that OneBench(setup) is.
+template <class OneBench>
+int main_of(int count, char** arguments) {
+  return main_of(count, arguments, [](const Setup& setup) -> std::unique_ptr<Bench> {
+    return std::make_unique<OneBench>(setup);
+  });
+}
 
 }  // namespace reel::bench

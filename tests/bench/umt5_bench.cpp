@@ -36,8 +36,5 @@ class Umt5Bench final : public Bench {
 }  // namespace reel::bench
 
 int main(int count, char** arguments) {
-  using namespace reel::bench;
-  return main_of(count, arguments, [](const Setup& setup) -> std::unique_ptr<Bench> {
-    return std::make_unique<Umt5Bench>(setup);
-  });
+  return reel::bench::main_of<reel::bench::Umt5Bench>(count, arguments);
 }

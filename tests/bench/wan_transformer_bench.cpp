@@ -6,7 +6,6 @@
 #include "bench.h"
 #include "denoise.h"
 #include "random_weights.h"
-#include "reel/base/error.h"
 
 namespace reel::bench {
 namespace {
@@ -33,10 +32,7 @@ class WanTransformerBench final : public Bench {
  public:
   explicit WanTransformerBench(const Setup& setup)
       : expert_(config::read_wan_transformer_config(setup.config), setup.device, setup.dtype),
-        shape_{1, expert_.model.config.in_channels} {
-    shape_.insert(shape_.end(), setup.sizes.begin(), setup.sizes.end());
-    require(shape_.size() == 5, "expected frames, rows and columns of the latents");
-  }
+        shape_(latents_shape(setup, expert_.model.config.in_channels)) {}
 
   weights::ParamSet& params() override { return expert_.params; }
 
@@ -75,8 +71,5 @@ class WanTransformerBench final : public Bench {
 }  // namespace reel::bench
 
 int main(int count, char** arguments) {
-  using namespace reel::bench;
-  return main_of(count, arguments, [](const Setup& setup) -> std::unique_ptr<Bench> {
-    return std::make_unique<WanTransformerBench>(setup);
-  });
+  return reel::bench::main_of<reel::bench::WanTransformerBench>(count, arguments);
 }

@@ -4,7 +4,6 @@
 
 #include "bench.h"
 #include "random_weights.h"
-#include "reel/base/error.h"
 #include "reel/models/wan_vae.h"
 
 namespace reel::bench {
@@ -16,10 +15,7 @@ class WanVaeBench final : public Bench {
       : config_(config::read_wan_vae_config(setup.config)),
         params_(setup.device, setup.dtype),
         vae_(weights::ParamScope(params_), config_),
-        shape_{1, config_.z_dim} {
-    shape_.insert(shape_.end(), setup.sizes.begin(), setup.sizes.end());
-    require(shape_.size() == 5, "expected frames, rows and columns of the latents");
-  }
+        shape_(latents_shape(setup, config_.z_dim)) {}
 
   weights::ParamSet& params() override { return params_; }
 
@@ -39,8 +35,5 @@ class WanVaeBench final : public Bench {
 }  // namespace reel::bench
 
 int main(int count, char** arguments) {
-  using namespace reel::bench;
-  return main_of(count, arguments, [](const Setup& setup) -> std::unique_ptr<Bench> {
-    return std::make_unique<WanVaeBench>(setup);
-  });
+  return reel::bench::main_of<reel::bench::WanVaeBench>(count, arguments);
 }

@@ -68,8 +68,8 @@ struct JobProgress {
   int output = 0;  // the one at work
   int step = 0;    // done so far in this stage
   int steps = 0;
-  int percent = 0;                    // of the whole job; never goes down, 100 only when completed
-  std::optional<double> eta_seconds;  // until completed
+  int percent = 0;  // of the whole job; never goes down, 100 only when completed
+  std::optional<double> eta_seconds{};       // until completed
   std::shared_ptr<const Preview> preview{};  // when this tells of a new one
 };
 
