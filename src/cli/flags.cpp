@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <map>
 
 #include "boolean_flag.h"
 #include "checks.h"
@@ -180,17 +181,25 @@ void add_bench_flags(CLI::App& app, BenchFlags& b) {
   app.add_option("--host", b.host, "");
   app.add_option("--port", b.port, "")->check(CLI::Range(1, 65535));
   app.add_option("--model", b.model, "its name in requests; default: what the server says");
-  for (const auto& [flag, words] : {std::pair("--task", std::vector{"text-to-video", "t2v"}),
-                                    {"--backend", {"sglang-video"}}}) {
-    app.add_option_function<std::string>(
-           flag, [](const std::string&) {}, "of SGLang's: there is no other")
-        ->check(CLI::IsMember(words));
-  }
+  app.add_option("--task", b.task, "text-to-video (t2v) or image-to-video (i2v)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, std::string>{{"text-to-video", "text-to-video"},
+                                             {"t2v", "text-to-video"},
+                                             {"image-to-video", "image-to-video"},
+                                             {"i2v", "image-to-video"}}));
+  app.add_option("--input-reference", b.input_reference,
+                 "the picture of image-to-video; a white one if not given");
+  app.add_option_function<std::string>(
+         "--backend", [](const std::string&) {}, "of SGLang's: there is no other")
+      ->check(CLI::IsMember({"sglang-video"}));
   app.add_flag_callback(
       "--disable-tqdm", [] {}, "of SGLang's: there is no progress bar");
   app.add_option("--dataset", b.dataset, "random, or vbench: prompts of --dataset-path")
       ->check(CLI::IsMember({"random", "vbench"}));
   app.add_option("--dataset-path", b.dataset_path, "a file with one prompt a line");
+  app.add_option("--random-request-config", b.random_request_config,
+                 "JSON list of {weight, width, height, num_frames, fps, num_inference_steps}");
+  app.add_option("--random-request-seed", b.random_request_seed, "of the choice among them");
   app.add_option("--num-prompts", b.num_prompts, "")->check(CLI::Range(1, 1'000'000));
   app.add_option("--num-outputs-per-prompt", b.num_outputs_per_prompt, "")
       ->check(CLI::Range(1, 10));
@@ -205,8 +214,16 @@ void add_bench_flags(CLI::App& app, BenchFlags& b) {
   app.add_option("--warmup-requests", b.warmup_requests, "")->check(CLI::Range(0, 1'000'000));
   app.add_option("--warmup-inference-steps", b.warmup_inference_steps, "")
       ->check(CLI::Range(1, 1000));
+  add_boolean(app, "--slo", b.slo, "tell how many took at most --slo-scale times as expected");
+  app.add_option("--slo-scale", b.slo_scale, "")
+      ->check(number_from(0, std::numeric_limits<double>::infinity()));
   app.add_option("--extra-body", b.extra_body, "JSON merged over every request");
   app.add_option("--output-file", b.output_file, "JSON of the figures")->check(check_writable);
+}
+
+CLI::Option* add_log_level(CLI::App& app, Flags& flags) {
+  return app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
+      ->transform(CLI::IsMember({"debug", "info", "warning", "error", "off"}, CLI::ignore_case));
 }
 
 /// The flags in a JSON or YAML file (the former is the latter), as command-line words.
@@ -265,9 +282,7 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   app.add_option("--config", "a JSON or YAML file of flags")->group("Server");
   add_model_flags(app, flags);
   add_server_flags(app, flags.server);
-  app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
-      ->group("Server");
+  add_log_level(app, flags)->group("Server");
   RefusedFlags refused(app);
   app.require_subcommand(0, 1);
 
@@ -283,6 +298,7 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   }
   auto* bench = app.add_subcommand("bench", "measure a server");
   add_bench_flags(*bench, flags.bench);
+  add_log_level(*bench, flags);
   auto* tokenize = app.add_subcommand("tokenize", "prompts to token ids");
   tokenize
       ->add_option("--model-path", flags.tokenize.model_path, "a model's folder, or a tokenizer's")

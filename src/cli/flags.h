@@ -51,8 +51,12 @@ struct BenchFlags {
   std::string host = "localhost";
   int port = 30000;
   std::string model = "default";
+  std::string task = "text-to-video";  // or "image-to-video"
+  std::string input_reference;         // a picture file
   std::string dataset = "random";
   std::string dataset_path;
+  std::string random_request_config;  // JSON; "": all requests alike
+  unsigned random_request_seed = 42;
   int num_prompts = 10;
   int num_outputs_per_prompt = 1;
   int max_concurrency = 1;
@@ -60,6 +64,8 @@ struct BenchFlags {
   std::optional<int> width, height, num_frames, fps, num_inference_steps;
   int warmup_requests = 1;
   int warmup_inference_steps = 1;
+  bool slo = false;
+  double slo_scale = 3;  // how many times longer than a warm-up
   std::string extra_body = "{}";
   std::string output_file;
 };

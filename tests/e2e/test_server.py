@@ -216,6 +216,21 @@ def test_bench_prints_sglangs_block(start):
     assert f"{'Successful requests:':<45} {'3/3':<30}" in text
 
 
+def test_bench_begins_with_pictures_and_tells_what_was_in_time(start, tmp_path):
+    server = start("--model-path", "fake:step_ms=1,image=required")
+    figures = tmp_path / "figures.json"
+    profiles = [{"width": 64, "height": 32, "num_inference_steps": 2, "weight": 2}, {"num_frames": 9}]
+    made = subprocess.run([SERVE, "bench", "--base-url", server.url, "--num-prompts", "2", "--task", "i2v", "--slo",
+                           "--slo-scale", "100", "--random-request-config", json.dumps(profiles), "--log-level", "INFO",
+                           "--output-file", figures], capture_output=True, check=True, timeout=60)
+    told = made.stdout.decode()
+    assert f"{'Task:':<45} {'image-to-video':<30}" in told
+    assert f"{'SLO Attainment Rate:':<40} {'100.00%':<15}" in told
+    assert json.loads(figures.read_text())["slo_met_success"] == 2
+    videos = json.loads(server.curl(server.url + "/v1/videos")[0])["data"]
+    assert len(videos) == 3 and all("image" in str(video["inputs"]) for video in videos), videos
+
+
 def test_every_metric_is_text_that_prometheus_reads(start):
     server = start("--model-path", "fake:step_ms=50", "--max-queue", "1")
     made = [post(server, {"prompt": "a"}) for _ in range(4)]
