@@ -10,6 +10,7 @@
 #include "client.h"
 #include "reel/base/clock.h"
 #include "reel/base/ids.h"
+#include "reel/base/log.h"
 #include "reel/gen/fake_generator.h"
 #include "reel/http/server.h"
 #include "reel/jobs/job_runner.h"
@@ -36,6 +37,8 @@ class RawWriter final : public jobs::OutputWriter {
 class ServerTest : public testing::Test {
  protected:
   using json = nlohmann::json;
+
+  ServerTest() { log::set_level(log::Level::Error); }  // a failure is not lost among a job's lines
 
   static constexpr std::chrono::seconds kTtl{3600};  // of finished jobs; nobody looks at the clock
 
