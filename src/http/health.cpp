@@ -47,11 +47,15 @@ void add_health_routes(Router& router, const Api& api) {
     router.add(
         "GET", path,
         [&api](Request&) -> Answer {
-          api.services.metrics
+          Metrics& metrics = api.services.metrics;
+          const jobs::StoreState state = api.services.jobs.state();
+          metrics
               .gauge("serve_oldest_queued_seconds", "Since the longest waiting job was submitted.")
-              .set(api.services.jobs.queue().oldest_seconds);
+              .set(state.oldest_seconds);
+          metrics.gauge("serve_store_bytes", "Of all jobs' files.")
+              .set(static_cast<double>(state.bytes));
           Reply reply;
-          reply.body = api.services.metrics.text();
+          reply.body = metrics.text();
           reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
           return reply;
         },

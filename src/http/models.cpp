@@ -42,13 +42,13 @@ json stats(const Api& api, const Stopwatch& up) {
     const jobs::Counts all = api.services.jobs.counts(kind);
     return {{"queued", all.queued}, {"in_progress", all.in_progress}};
   };
-  const jobs::QueueState queue = api.services.jobs.queue();
+  const jobs::StoreState state = api.services.jobs.state();
   const jobs::Webhooks* const webhooks = api.services.webhooks;
   return {{"status", "ok"},
           {"model_path", api.services.generator.describe().model_path},
           {"uptime_s", up.seconds()},
           {"jobs", {{"video", counts(jobs::Kind::Video)}, {"image", counts(jobs::Kind::Image)}}},
-          {"queue", {{"oldest_s", queue.oldest_seconds}, {"preemptions", queue.preemptions}}},
+          {"queue", {{"oldest_s", state.oldest_seconds}, {"preemptions", state.preemptions}}},
           {"webhooks", {{"waiting", webhooks == nullptr ? 0 : webhooks->waiting()}}},
           {"disagg", {{"role", "monolithic"}, {"message", "not in disagg mode"}}}};
 }

@@ -11,8 +11,9 @@ JobMetrics::JobMetrics(JobStore& jobs, Metrics& metrics, std::string model)
       step_(metrics.histogram("serve_step_seconds", "Denoising steps.", {{"model", model_}})),
       queue_wait_(metrics.histogram("serve_queue_wait_seconds", "From submission to start.")),
       duration_(metrics.histogram("serve_job_duration_seconds", "From submission to the end.")),
-      preemptions_(metrics.counter("serve_preemptions_total", "Jobs paused for another one.")),
-      watch_(jobs.watch([this](const Job& job) { on_change(job); })) {
+      preemptions_(metrics.counter("serve_preemptions_total", "Jobs paused for another one.")) {
+  for (const Kind kind : {Kind::Video, Kind::Image}) wait({kind, 0}, 0);
+  watch_ = jobs.watch([this](const Job& job) { on_change(job); });
   show_levels();
 }
 
@@ -23,12 +24,16 @@ void JobMetrics::stage(const std::string& name, double seconds) const {
 void JobMetrics::on_change(const Job& job) {
   const auto [found, is_new] = active_.try_emplace(job.id);
   Active& active = found->second;
+  const Queue queue(job.spec->kind, job.spec->priority);
+  if (is_new) wait(queue, 1);
   if (job.status == Status::InProgress) {
     if (active.started) return;  // mere progress
     active.started = true;
     queue_wait_.observe(active.since_submit.seconds());
+    wait(queue, -1);
   } else if (is_final(job.status)) {
     duration_.observe(active.since_submit.seconds());
+    if (!active.started) wait(queue, -1);
     active_.erase(found);
     metrics_
         .counter("serve_jobs_total", "Jobs that have ended.",
@@ -40,14 +45,20 @@ void JobMetrics::on_change(const Job& job) {
   show_levels();
 }
 
+void JobMetrics::wait(const Queue& queue, int more) {
+  const auto& [kind, priority] = queue;
+  metrics_
+      .gauge("serve_queue_depth", "Jobs that wait.",
+             {{"kind", std::string(name(kind))}, {"priority", std::to_string(priority)}})
+      .set(waiting_[queue] += more);
+}
+
 void JobMetrics::show_levels() const {
   Counts all;
   for (const Kind kind : {Kind::Video, Kind::Image}) {
     const Counts counts = jobs_.counts(kind);
     all.queued += counts.queued;
     all.in_progress += counts.in_progress;
-    metrics_.gauge("serve_queue_depth", "Jobs that wait.", {{"kind", std::string(name(kind))}})
-        .set(static_cast<double>(counts.queued));
   }
   const auto running = static_cast<double>(all.in_progress);
   metrics_.gauge("serve_jobs_running", "Jobs in progress.").set(running);

@@ -26,8 +26,10 @@ class JobMetrics {
     Stopwatch since_submit;
     bool started = false;
   };
+  using Queue = std::pair<Kind, int>;  // and its priority
 
   void on_change(const Job& job);
+  void wait(const Queue& queue, int more);
   void show_levels() const;
 
   JobStore& jobs_;
@@ -36,6 +38,7 @@ class JobMetrics {
   Histogram step_, queue_wait_, duration_;
   Counter preemptions_;
   std::map<std::string, Active> active_;    // jobs that have not ended; the listener's own
+  std::map<Queue, int> waiting_;            // as is this
   std::unique_ptr<JobStore::Watch> watch_;  // the last to begin, the first to end
 };
 

@@ -106,25 +106,33 @@ void JobQueue::measured(double seconds) {
   mean_seconds_ = mean_seconds_ ? *mean_seconds_ + kWeight * (seconds - *mean_seconds_) : seconds;
 }
 
-jobs::QueueState JobQueue::state() const {
-  return {queued_.empty() ? 0 : queued_.begin()->second->since_queued.seconds(), preemptions_};
+double JobQueue::oldest_seconds() const {
+  return queued_.empty() ? 0 : queued_.begin()->second->since_queued.seconds();
 }
 
-std::optional<double> JobQueue::seconds_to_room(const std::string& owner) const {
-  if (!mean_seconds_ || queued_.empty()) return std::nullopt;
-  // There is room when the first of those that fill the queue is taken: after all that go before.
-  const auto own = queued_of_.find(owner);
-  const auto queued = std::find_if(line_.begin(), line_.end(), [](const auto& place) {
-    return place.second->job.status == Status::Queued;
-  });
-  const jobs::Turn leaves = is_full_for(owner) ? *own->second.begin() : queued->first;
-  double until_a_take = *mean_seconds_;
+double JobQueue::seconds_to_take(const jobs::Turn& turn) const {
+  double until_a_take = running_.empty() ? 0 : *mean_seconds_;
   for (const Entry* entry : running_) {
     const double expected = std::max(0.0, *mean_seconds_ - entry->since_taken.seconds());
     until_a_take = std::min(until_a_take, entry->job.progress.eta_seconds.value_or(expected));
   }
   const auto workers = static_cast<double>(std::max<size_t>(running_.size(), 1));
-  return until_a_take + static_cast<double>(line_.order_of_key(leaves)) * *mean_seconds_ / workers;
+  return until_a_take + static_cast<double>(line_.order_of_key(turn)) * *mean_seconds_ / workers;
+}
+
+std::optional<double> JobQueue::seconds_to_end(const Entry& entry) const {
+  if (!mean_seconds_) return std::nullopt;
+  return seconds_to_take(*entry.turn) + *mean_seconds_;
+}
+
+std::optional<double> JobQueue::seconds_to_room(const std::string& owner) const {
+  if (!mean_seconds_ || queued_.empty()) return std::nullopt;
+  // There is room when the first of those that fill the queue is taken: after all that go before.
+  if (is_full_for(owner)) return seconds_to_take(*queued_of_.at(owner).begin());
+  const auto queued = std::find_if(line_.begin(), line_.end(), [](const auto& place) {
+    return place.second->job.status == Status::Queued;
+  });
+  return seconds_to_take(queued->first);
 }
 
 }  // namespace reel::store

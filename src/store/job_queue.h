@@ -60,7 +60,12 @@ class JobQueue {
   /// A job took that long.
   void measured(double seconds);
 
-  jobs::QueueState state() const;
+  double oldest_seconds() const;
+  uint64_t preemptions() const { return preemptions_; }
+
+  /// By what the last jobs took; nothing if none has ended. Of one that waits, and as
+  /// JobStore::seconds_to_room.
+  std::optional<double> seconds_to_end(const Entry& entry) const;
   std::optional<double> seconds_to_room(const std::string& owner) const;
 
  private:
@@ -69,6 +74,7 @@ class JobQueue {
                                 __gnu_pbds::tree_order_statistics_node_update>;
 
   bool is_full_for(const std::string& owner) const;
+  double seconds_to_take(const jobs::Turn& turn) const;
   void leave_line(const Entry& entry);
 
   const size_t max_queued_, max_per_owner_;

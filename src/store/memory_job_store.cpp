@@ -61,7 +61,10 @@ struct MemoryJobStore::State {
 
   Job snapshot(const Record& record) const {
     Job job = record.job;
-    if (job.status == Status::Queued) job.queue_position = queue.position(record);
+    if (job.status == Status::Queued) {
+      job.queue_position = queue.position(record);
+      job.progress.eta_seconds = queue.seconds_to_end(record);
+    }
     return job;
   }
 
@@ -378,9 +381,9 @@ jobs::Counts MemoryJobStore::counts(jobs::Kind kind) const {
   return state_->counts[static_cast<size_t>(kind)];
 }
 
-jobs::QueueState MemoryJobStore::queue() const {
+jobs::StoreState MemoryJobStore::state() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->queue.state();
+  return {state_->queue.oldest_seconds(), state_->queue.preemptions(), state_->bytes};
 }
 
 std::optional<double> MemoryJobStore::seconds_to_room(const std::string& owner) const {

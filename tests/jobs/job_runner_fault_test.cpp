@@ -189,7 +189,7 @@ class MoodyStore final : public JobStore {
   std::optional<Clock::time_point> fail_overdue(Clock::time_point now) override {
     return inner_.fail_overdue(now);
   }
-  QueueState queue() const override { return inner_.queue(); }
+  StoreState state() const override { return inner_.state(); }
   std::optional<double> seconds_to_room(const std::string& owner) const override {
     return inner_.seconds_to_room(owner);
   }

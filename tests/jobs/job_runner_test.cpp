@@ -243,8 +243,8 @@ TEST_F(RunnerTest, CountsWhatItDoes) {
         std::string("serve_stage_seconds_count{stage=\"denoise\"} 1\n"),
         std::string("serve_stage_seconds_count{stage=\"encode_mp4\"} 1\n"),
         std::string("serve_queue_wait_seconds_count 1\n"),
-        std::string("serve_queue_depth{kind=\"video\"} 0\n"), std::string("serve_jobs_running 0\n"),
-        std::string("sglang:num_queue_reqs 0\n")}) {
+        std::string("serve_queue_depth{kind=\"video\",priority=\"0\"} 0\n"),
+        std::string("serve_jobs_running 0\n"), std::string("sglang:num_queue_reqs 0\n")}) {
     EXPECT_NE(text.find(line), std::string::npos) << line;
   }
 }

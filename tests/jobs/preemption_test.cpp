@@ -94,7 +94,7 @@ TEST_F(Preemption, AnUrgentJobRunsBetweenTwoStepsOfAnotherWhichEndsTheSame) {
     EXPECT_GE(seen[i].percent, seen[i - 1].percent);
     EXPECT_GE(place(seen[i]), place(seen[i - 1])) << "no way back";
   }
-  EXPECT_EQ(jobs_.queue().preemptions, 1u);
+  EXPECT_EQ(jobs_.state().preemptions, 1u);
   EXPECT_NE(metrics_.text().find("serve_preemptions_total 1\n"), std::string::npos);
   EXPECT_GE(job.result->inference_time_s, job.result->stages.denoise);
 }
@@ -122,7 +122,7 @@ TEST_F(Preemption, PausesNoJobThatIsDecoded) {
   finished(urgent);
   EXPECT_EQ(finished(slow).status, Status::Completed);
   EXPECT_THAT(turns(), ElementsAre("long", "urgent"));
-  EXPECT_EQ(jobs_.queue().preemptions, 0u);
+  EXPECT_EQ(jobs_.state().preemptions, 0u);
 }
 
 TEST_F(Preemption, AShortJobInterruptsALongOneIfToldTo) {

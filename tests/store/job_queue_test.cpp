@@ -167,7 +167,7 @@ TEST(JobQueue, KeepsAJobThatWasPutBackInProgress) {
   EXPECT_TRUE(token.cancelled() && again->cancel.cancelled());
   EXPECT_FALSE(store.put_back(id));
   EXPECT_EQ(std::count(seen.begin(), seen.end(), Status::Queued), 3);
-  EXPECT_EQ(store.queue().preemptions, 1u);
+  EXPECT_EQ(store.state().preemptions, 1u);
 }
 
 TEST(JobQueue, EndsAJobThatWasPutBack) {
@@ -260,13 +260,30 @@ TEST(JobQueue, KnowsWhenThereIsRoomFromWhatTheLastJobsTook) {
   EXPECT_NEAR(*store.seconds_to_room("c"), 3, 1e-9);
 }
 
+TEST(JobQueue, KnowsWhenAJobThatWaitsWillBeDone) {
+  MemoryJobStore store(10);
+  const auto first = submit(store, {});
+  EXPECT_FALSE(store.get(first).progress.eta_seconds) << "nothing was measured yet";
+  take(store);
+  jobs::Result result;
+  result.inference_time_s = 40;
+  store.complete(first, result);
+  const auto second = submit(store, {});
+  EXPECT_NEAR(*store.get(second).progress.eta_seconds, 40, 1e-9) << "none is at work";
+  take(store);
+  advance(store, second, 50);  // 3 seconds to go
+  const auto third = submit(store, {}), last = submit(store, {});
+  EXPECT_NEAR(*store.get(third).progress.eta_seconds, 3 + 40, 1e-9);
+  EXPECT_NEAR(*store.get(last).progress.eta_seconds, 3 + 2 * 40, 1e-9);
+}
+
 TEST(JobQueue, KnowsItsAge) {
   MemoryJobStore store(10);
-  EXPECT_EQ(store.queue().oldest_seconds, 0);
+  EXPECT_EQ(store.state().oldest_seconds, 0);
   submit(store, {});
-  EXPECT_GT(store.queue().oldest_seconds, 0);
+  EXPECT_GT(store.state().oldest_seconds, 0);
   take(store);
-  EXPECT_EQ(store.queue().oldest_seconds, 0);
+  EXPECT_EQ(store.state().oldest_seconds, 0);
 }
 
 }  // namespace

@@ -50,9 +50,10 @@ struct Counts {
   size_t in_progress = 0;
 };
 
-struct QueueState {
+struct StoreState {
   double oldest_seconds = 0;  // since the longest waiting job was submitted
   uint64_t preemptions = 0;   // jobs put back, ever
+  uint64_t bytes = 0;         // of the files of all jobs
 };
 
 /// Every job, its moves and its turn. All calls from any thread; none waits for a running job,
@@ -112,7 +113,7 @@ class JobStore {
 
   virtual Page list(const ListQuery& query) const = 0;
   virtual Counts counts(Kind kind) const = 0;
-  virtual QueueState queue() const = 0;
+  virtual StoreState state() const = 0;
 
   /// About how many seconds until another job of `owner` has room in a queue that is full, by what
   /// the last jobs took. Nothing if none has ended.

@@ -37,7 +37,7 @@ class MemoryJobStore final : public jobs::JobStore {
   jobs::Job get(const std::string& id, const std::optional<std::string>& owner = {}) const override;
   jobs::Page list(const jobs::ListQuery& query) const override;
   jobs::Counts counts(jobs::Kind kind) const override;
-  jobs::QueueState queue() const override;
+  jobs::StoreState state() const override;
   std::optional<double> seconds_to_room(const std::string& owner) const override;
   jobs::Job wait(const std::string& id, std::chrono::milliseconds timeout) const override;
   [[nodiscard]] std::unique_ptr<Watch> watch(Listener listener) override;
