@@ -80,7 +80,7 @@ class Clips:
         """Size, normalised latents [B, Z, t, h, w], their scenes."""
         bucket = rng.choices(self.buckets, self.shares)[0]
         want = max(4, TOKENS // (torch.Size(latents.shape_of(*bucket.size)[1:]).numel() // 4))
-        bucket.grow(self.coder, max(want // 4, 2 * want - len(bucket.scenes)))
+        bucket.grow(self.coder, max(want // 8, 2 * want - len(bucket.scenes)))
         x, scenes = bucket.batch(rng, want)
         return bucket.size, (x - self.mean) / self.std, scenes
 
@@ -112,7 +112,7 @@ def main():
 
     clips = None
     if a.stage:
-        coder = vae.create().requires_grad_(False)
+        coder = vae.create(**vae.NARROW).requires_grad_(False)
         if not checkpoint.Store(a.cache, "vae.2").load(coder)[0]:
             raise SystemExit("train the VAE first")
         clips = Clips(a.cache, a.stage, a.two, coder, parts.transformer)

@@ -1,6 +1,6 @@
 """Trains the VAE on crops of the demo world: train_vae.py --cache DIR --stage S --steps N. Goes on where it stopped.
 
-Stage 1: single frames. 2: clips. 3: clips, and only the decoder: latents stay as they are.
+Stage 1: single frames. 2: clips. 3: clips, with more channels, and only the decoder: latents stay as they are.
 """
 
 import argparse
@@ -26,9 +26,15 @@ def crops(rng, generator, count, side, frames):
         first = rng.randrange(0, length - frames + 1)
         scene = world.sample(rng, two=0.4, allow_held_out=None)
         clip = world.render(scene, frames=length, only=slice(first, first + frames))
-        x, y = (rng.randrange(0, 96 - side + 1) for _ in range(2))
-        made.append(clip[:, :, y : y + side, x : x + side])
+        places = [[rng.randrange(0, 96 - side + 1) for _ in range(2)] for _ in range(3)]
+        parts = [clip[:, :, y : y + side, x : x + side] for x, y in places]
+        made.append(max(parts, key=movement))
     return world.signal(torch.stack(made))
+
+
+def movement(clip):
+    """What is hard: almost all of the error is where something moves."""
+    return (clip[1:].float() - clip[:-1].float()).abs().sum().item()
 
 
 def psnr(model, clips):
@@ -55,11 +61,13 @@ def main():
     torch.set_num_threads(a.threads)
     vae.faster()
 
-    model = vae.create()
+    model = vae.create(**({} if a.stage == 3 else vae.NARROW))
     store = checkpoint.Store(a.cache, f"vae.{a.stage}")
     step, spent, optimizer_state = store.load(model)
     if not step and a.stage > 1:
-        checkpoint.Store(a.cache, f"vae.{a.stage - 1}").load(model)
+        last = vae.create(**vae.NARROW)
+        checkpoint.Store(a.cache, f"vae.{a.stage - 1}").load(last)
+        vae.widen(last, model)
     vae.innermost_channels(model)
     if a.stage == 3:
         model.encoder.requires_grad_(False)

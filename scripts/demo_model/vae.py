@@ -12,12 +12,13 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, Wa
 CONFIG = dict(
     base_dim=8,
     z_dim=16,
-    dim_mult=[1, 2, 4, 8],
+    dim_mult=[2, 3, 4, 8],
     num_res_blocks=1,
     attn_scales=[],
     temperal_downsample=[False, True, True],
 )
 Z = CONFIG["z_dim"]
+NARROW = dict(dim_mult=[1, 2, 4, 8])  # begins with fewer channels where a frame is large
 
 
 def create(seed=0, **config):
@@ -34,6 +35,28 @@ def create(seed=0, **config):
         else:
             layer.weight.data[:, :, :2] = 0
     return innermost_channels(model)
+
+
+@torch.no_grad()
+def widen(narrow, model):
+    """Gives `model` what `narrow` has learned, number for number: the channels it has more begin as zeros."""
+    learned = narrow.state_dict()
+    for name, p in model.named_parameters():
+        if name not in learned:  # a shortcut where widths were the same
+            p.zero_()
+            if p.dim() > 1:
+                p[: p.shape[1], :, 0, 0, 0] = torch.eye(p.shape[1])
+            continue
+        old = learned[name]
+        if name.endswith("gamma"):
+            p[: len(old)] = old * (len(old) / len(p)) ** 0.5
+            continue
+        p[len(old) :] = 0
+        p[tuple(slice(n) for n in old.shape)] = old
+    x = torch.rand(1, 3, 9, 32, 32) * 2 - 1
+    mean, _ = encode(narrow, x)
+    torch.testing.assert_close(encode(model, x)[0], mean, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(decode(model, mean), decode(narrow, mean), rtol=1e-4, atol=1e-4)
 
 
 def innermost_channels(model):
