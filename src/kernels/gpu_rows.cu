@@ -60,7 +60,7 @@ bool aligned(const Chain& c) {
   return on_vectors(c.x, c.y, c.sum, c.normed);
 }
 
-bool aligned(const Turn& t) { return on_vectors(t.x, t.weight, t.out); }
+bool aligned(const Turn& t) { return on_vectors(t.x, t.weight, t.out) && t.stride % kVector == 0; }
 
 template <class Work>
 const char* start(const Work& work, bool bf16, void* stream) {

@@ -76,7 +76,8 @@ double MemoryNeed::denoising(const gen::ResolvedRequest& request) const {
 }
 
 /// Level by level, as models::WanVaeDecoder goes: what its causal convolutions remember, and what
-/// the widest step holds.
+/// the widest step holds. The encoder, with a block less at each level and parts as short, takes
+/// less.
 double MemoryNeed::decoding(const gen::ResolvedRequest& request) const {
   auto [latent_frames, places] = latents_of(request, vae_);
   const double pixels = static_cast<double>(request.width) * request.height;
