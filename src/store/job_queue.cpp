@@ -110,23 +110,28 @@ double JobQueue::oldest_seconds() const {
   return queued_.empty() ? 0 : queued_.begin()->second->since_queued.seconds();
 }
 
-double JobQueue::seconds_to_take(const jobs::Turn& turn) const {
-  double until_a_take = running_.empty() ? 0 : *mean_seconds_;
+std::optional<double> JobQueue::seconds_to_take(const jobs::Turn& turn) const {
+  std::optional<double> first_ends;
+  if (running_.empty() && mean_seconds_) first_ends = 0;
   for (const Entry* entry : running_) {
-    const double expected = std::max(0.0, *mean_seconds_ - entry->since_taken.seconds());
-    until_a_take = std::min(until_a_take, entry->job.progress.eta_seconds.value_or(expected));
+    std::optional<double> left = entry->job.progress.eta_seconds;
+    if (!left && mean_seconds_) left = std::max(0.0, *mean_seconds_ - entry->since_taken.seconds());
+    if (left && (!first_ends || *left < *first_ends)) first_ends = left;
   }
+  const auto before = static_cast<double>(line_.order_of_key(turn));
+  if (!first_ends || (before > 0 && !mean_seconds_)) return std::nullopt;
   const auto workers = static_cast<double>(std::max<size_t>(running_.size(), 1));
-  return until_a_take + static_cast<double>(line_.order_of_key(turn)) * *mean_seconds_ / workers;
+  return *first_ends + before * mean_seconds_.value_or(0) / workers;
 }
 
 std::optional<double> JobQueue::seconds_to_end(const Entry& entry) const {
-  if (!mean_seconds_) return std::nullopt;
-  return seconds_to_take(*entry.turn) + *mean_seconds_;
+  const auto taken = seconds_to_take(*entry.turn);
+  if (!taken || !mean_seconds_) return std::nullopt;
+  return *taken + *mean_seconds_;
 }
 
 std::optional<double> JobQueue::seconds_to_room(const std::string& owner) const {
-  if (!mean_seconds_ || queued_.empty()) return std::nullopt;
+  if (queued_.empty()) return std::nullopt;
   // There is room when the first of those that fill the queue is taken: after all that go before.
   if (is_full_for(owner)) return seconds_to_take(*queued_of_.at(owner).begin());
   const auto queued = std::find_if(line_.begin(), line_.end(), [](const auto& place) {

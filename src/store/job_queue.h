@@ -63,8 +63,8 @@ class JobQueue {
   double oldest_seconds() const;
   uint64_t preemptions() const { return preemptions_; }
 
-  /// By what the last jobs took; nothing if none has ended. Of one that waits, and as
-  /// JobStore::seconds_to_room.
+  /// By what the last jobs took and those at work still need; nothing if that is not known. Of one
+  /// that waits, and as JobStore::seconds_to_room.
   std::optional<double> seconds_to_end(const Entry& entry) const;
   std::optional<double> seconds_to_room(const std::string& owner) const;
 
@@ -74,7 +74,7 @@ class JobQueue {
                                 __gnu_pbds::tree_order_statistics_node_update>;
 
   bool is_full_for(const std::string& owner) const;
-  double seconds_to_take(const jobs::Turn& turn) const;
+  std::optional<double> seconds_to_take(const jobs::Turn& turn) const;
   void leave_line(const Entry& entry);
 
   const size_t max_queued_, max_per_owner_;

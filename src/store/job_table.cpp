@@ -151,10 +151,6 @@ JobTable::Record* JobTable::expired(int64_t now) const {
                                                                     : expiries_.begin()->second;
 }
 
-JobTable::Record* JobTable::first_completed() const {
-  return completed_.empty() ? nullptr : completed_.begin()->second;
-}
-
 Job JobTable::forget(Record& record, const char* gone) {
   Job job = std::move(record.job);
   for (const auto& name : lists_with(*job.spec)) {

@@ -48,6 +48,7 @@ class JobTable {
 
   jobs::Page list(const jobs::ListQuery& query) const;
   jobs::Counts counts(jobs::Kind kind) const { return counts_[static_cast<size_t>(kind)]; }
+  size_t completed_jobs() const { return completed_.size(); }
   uint64_t bytes() const { return bytes_; }
 
   /// The one place where a job moves. False if it may not.
@@ -56,9 +57,9 @@ class JobTable {
   /// Of a job that has just moved there.
   void completed(Record& record, jobs::Result result);
 
-  /// The next to go because its time was up before the second `now`, or to make room; null if none.
+  /// The next to go because its time was up before the second `now`, null if none; or to make room.
   Record* expired(int64_t now) const;
-  Record* first_completed() const;
+  Record* first_completed() const { return completed_.begin()->second; }
 
   /// The last state of a finished job that is there no more. `gone`: why, if by itself.
   jobs::Job forget(Record& record, const char* gone);

@@ -189,7 +189,7 @@ std::vector<Job> MemoryJobStore::expire(int64_t now) {
 std::vector<Job> MemoryJobStore::shrink(uint64_t bytes) {
   std::vector<Job> gone;
   const std::lock_guard lock(state_->mutex);
-  while (state_->table.bytes() > bytes) {
+  while (state_->table.bytes() > bytes && state_->table.completed_jobs() > 1) {
     gone.push_back(state_->table.forget(*state_->table.first_completed(),
                                         "its files were removed to make room for newer ones"));
   }

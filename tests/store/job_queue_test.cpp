@@ -260,6 +260,20 @@ TEST(JobQueue, KnowsWhenThereIsRoomFromWhatTheLastJobsTook) {
   EXPECT_NEAR(*store.seconds_to_room("c"), 3, 1e-9);
 }
 
+TEST(JobQueue, KnowsWhenThereIsRoomFromWhatTheRunningJobNeeds) {
+  MemoryJobStore store(1);
+  const auto running = submit(store, {});
+  take(store);
+  submit(store, {.owner = "a"});
+  EXPECT_FALSE(store.seconds_to_room("a")) << "nobody knows";
+  advance(store, running, 50);  // 3 seconds to go
+  EXPECT_NEAR(*store.seconds_to_room("a"), 3, 1e-9) << "though no job has ended";
+  jobs::JobProgress progress;
+  progress.eta_seconds = 500;
+  store.progress(running, progress);
+  EXPECT_NEAR(*store.seconds_to_room("a"), 500, 1e-9);
+}
+
 TEST(JobQueue, KnowsWhenAJobThatWaitsWillBeDone) {
   MemoryJobStore store(10);
   const auto first = submit(store, {});

@@ -102,7 +102,7 @@ class JobStore {
   virtual std::vector<Job> expire(int64_t now) = 0;
 
   /// Forgets finished jobs, the longest finished first, until the files of those left take at most
-  /// `bytes`. Their files are the caller's to remove.
+  /// `bytes`, or one is left. Their files are the caller's to remove.
   virtual std::vector<Job> shrink(uint64_t bytes) = 0;
 
   virtual std::optional<Job> find(const std::string& id) const = 0;
