@@ -179,6 +179,7 @@ gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, int first, gen::
   StepFence fence(state.latents_1CThw.device());
   PreviewOnItsWay preview;
   const int steps = denoiser.steps() - first;
+  control.report({gen::Stage::Denoising, state.step - first, steps});
   while (state.step < denoiser.steps()) {
     const Ask ask = control.ask();
     if (group.any(ask == Ask::Cancel)) return Ask::Cancel;

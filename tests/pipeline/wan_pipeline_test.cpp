@@ -311,7 +311,7 @@ TEST_F(Control, ProgressIsReal) {
     if (p.stage == gen::Stage::Denoising) denoised.push_back(p.step);
     if (p.stage == gen::Stage::Decoding) decoded.push_back(p.step);
   }
-  EXPECT_EQ(denoised, (std::vector<int>{1, 2, 3, 4, 4}));
+  EXPECT_EQ(denoised, (std::vector<int>{0, 1, 2, 3, 4, 4}));
   EXPECT_EQ(decoded, (std::vector<int>{1, 2}));
 }
 
