@@ -94,6 +94,8 @@ int bench(const BenchFlags& flags) {
           fmt::format("--extra-body: expected a JSON object, got '{}'", flags.extra_body));
   require(!flags.slo || flags.warmup_requests > 0,
           "--slo: what is expected is measured while warming up, and --warmup-requests is 0");
+  require(flags.width.has_value() == flags.height.has_value(),
+          "--width, --height: one is not without the other");
   const auto requests = bench_requests(flags);
   const std::string picture = picture_of(flags);
   BenchClient client(flags, picture);

@@ -41,9 +41,16 @@ std::string check_seed(const std::string& text) {
 
 std::string check_url(const std::string& text) {
   for (const std::string scheme : {"http://", "https://"}) {
-    if (text.starts_with(scheme) && text.size() > scheme.size()) return {};
+    if (!text.starts_with(scheme)) continue;
+    const auto rest = std::string_view(text).substr(scheme.size());
+    const bool clean = std::all_of(rest.begin(), rest.end(), [](unsigned char c) {
+      return c > ' ' && c < 127 &&
+             std::string_view("@?#\"<>\\").find(char(c)) == std::string_view::npos;
+    });
+    if (clean && !rest.empty() && rest.front() != '/') return {};
   }
-  return fmt::format("expected http://… or https://…, got '{}'", text);
+  return fmt::format("expected http://… or https://…, without user, query and fragment, got '{}'",
+                     text);
 }
 
 std::string check_host(const std::string& text) {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "reel/base/error.h"
+#include "reel/gen/request_json.h"
 #include "shown.h"
 
 namespace reel::gen {
@@ -130,8 +131,9 @@ void refuse(const std::string& field, const std::string& expected, const json& g
               fmt::format("{}: expected {}, got {}", field, expected, shown(got)), field);
 }
 
-Fields::Fields(const json& body) : object_(body) {
-  if (!object_.is_object()) refuse("body", "a JSON object", body);
+json without_wrappers(const json& body) {
+  if (!body.is_object()) refuse("body", "a JSON object", body);
+  json object = body;
   struct Wrapper {
     const char* name;
     bool wins;  // over the fields beside it
@@ -143,11 +145,14 @@ Fields::Fields(const json& body) : object_(body) {
     if (wrapper == body.end()) continue;
     const json fields = unwrapped(name, *wrapper);
     for (const auto& [key, value] : fields.items()) {
-      if (wins || !object_.contains(key) || object_[key].is_null()) object_[key] = value;
+      if (wins || !object.contains(key) || object[key].is_null()) object[key] = value;
     }
   }
-  for (const Wrapper& wrapper : kWrappers) object_.erase(wrapper.name);
+  for (const Wrapper& wrapper : kWrappers) object.erase(wrapper.name);
+  return object;
 }
+
+Fields::Fields(const json& body) : object_(without_wrappers(body)) {}
 
 const json* Fields::find(const std::string& name) {
   seen_.insert(name);

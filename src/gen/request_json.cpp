@@ -60,7 +60,6 @@ constexpr const char* kReferenceFields[] = {"reference_images", "reference_image
 
 /// Fields that change nothing here, and that nobody needs to be told of.
 constexpr const char* kHarmless[] = {
-    "webhook_url",  // is the job's, not the video's
     "user",
     "style",
     "moderation",
@@ -141,7 +140,8 @@ void read_size(Fields& fields, VideoRequest& request) {
     const char* const end = size.data() + size.size();
     int width = 0, height = 0;
     const auto [cross, fault] = std::from_chars(size.data(), end, width);
-    bool good = fault == std::errc() && cross != end && (*cross == 'x' || *cross == '*');
+    bool good =
+        fault == std::errc() && cross != end && (*cross == 'x' || *cross == 'X' || *cross == '*');
     if (good) {
       const auto [stop, second_fault] = std::from_chars(cross + 1, end, height);
       good = second_fault == std::errc() && stop == end && width > 0 && height > 0;
@@ -223,7 +223,10 @@ template <class Request>
 Parsed<Request> finished(Fields& fields, Request request) {
   const json model = fields.any("model");
   for (const char* field : kHarmless) fields.any(field);
-  return {std::move(request), read_priority(fields), read_timeout(fields),
+  return {std::move(request),
+          read_priority(fields),
+          read_timeout(fields),
+          fields.text("webhook_url").value_or(""),
           model.is_string() ? model.get<std::string>()
           : model.is_null() ? ""
                             : model.dump(),

@@ -73,19 +73,26 @@ Size shrunk_to_fit(const Size& size, const Description& model) {
   return {fit(size.width), fit(size.height)};
 }
 
-/// "832x480 and 848x480": what the model can do that is nearest to `size`.
+/// "832x480 and 848x480": what the model can do that is nearest to `size`; of one that is too
+/// large, the second is the nearest of its shape.
 std::string nearest_sizes(const Size& size, const Description& model) {
-  const int multiple = model.size_multiple;
-  const auto down = [&](int side) { return std::max(multiple, side / multiple * multiple); };
-  const auto up = [&](int side) { return down(std::min(side, model.max_side) + multiple - 1); };
-  if (!fits({down(size.width), down(size.height)}, model)) {
-    return text_of(shrunk_to_fit(size, model));
-  }
+  const int multiple = model.size_multiple, most = model.max_side / multiple * multiple;
+  const auto down = [&](int side) {
+    return std::clamp(side / multiple * multiple, multiple, most);
+  };
+  const auto up = [&](int side) {
+    return down(std::min(side, most) + (side < multiple ? 0 : multiple - 1));
+  };
   std::vector<Size> near;
-  for (const int width : {down(size.width), up(size.width)}) {
-    for (const int height : {down(size.height), up(size.height)}) {
-      const Size candidate{width, height};
-      if (std::find(near.begin(), near.end(), candidate) == near.end()) near.push_back(candidate);
+  const auto add = [&](const Size& s) {
+    if (std::find(near.begin(), near.end(), s) == near.end()) near.push_back(s);
+  };
+  if (std::max(size.width, size.height) > most) {
+    add({down(size.width), down(size.height)});
+    add(shrunk_to_fit(size, model));
+  } else {
+    for (const int width : {down(size.width), up(size.width)}) {
+      for (const int height : {down(size.height), up(size.height)}) add({width, height});
     }
   }
   const auto distance = [&](const Size& s) {

@@ -1,12 +1,10 @@
 #include "content.h"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 #include <utility>
 
 #include "error_reply.h"
@@ -70,8 +68,7 @@ Ready content_reply(const Request& request, const jobs::BlobStore& blobs, const 
   }
   // A blob never changes, and its name is never used again.
   const std::string tag = fmt::format("\"{}-{}\"", name, blob->bytes);
-  const std::string modified = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT",
-                                           fmt::gmtime(std::time_t{job.completed_at.value_or(0)}));
+  const std::string modified = http_date(job.completed_at.value_or(0));
   Reply& head = file.head;
   head.content_type = content_type;
   head.headers = {{"Accept-Ranges", "bytes"},
@@ -80,7 +77,11 @@ Ready content_reply(const Request& request, const jobs::BlobStore& blobs, const 
                   {"Cache-Control", "private"},
                   {"Content-Disposition", fmt::format("attachment; filename=\"{}\"", name)}};
   file.length = blob->bytes;
-  if (const auto known = request.header("if-none-match"); known && lists_tag(*known, tag)) {
+  if (const auto wanted = request.header("if-match"); wanted && !lists_tag(*wanted, tag)) {
+    return error_reply(412, fmt::format("if-match: the file's tag is {}", tag), "if-match");
+  }
+  const auto known = request.header("if-none-match"), since = request.header("if-modified-since");
+  if (known ? lists_tag(*known, tag) : since && *since == modified) {
     head.status = 304;
     head.headers.emplace_back("Content-Length", std::to_string(blob->bytes));
     return std::move(head);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "error_reply.h"
+#include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/ids.h"
 #include "reel/base/log.h"
@@ -108,7 +109,8 @@ Answer Dispatcher::route(Request& request, Call& call) const {
   auto match = router_.match(request.method, request.path);
   call.route = match.pattern;
   if (auto refused = gate_.refusal(request, match.access)) return *std::move(refused);
-  if (request.header("content-encoding").value_or("identity") != "identity") {
+  const auto coding = to_lower(trim(request.header("content-encoding").value_or("")));
+  if (!coding.empty() && coding != "identity") {
     throw Error(ErrorCode::Unsupported, "content-encoding: bodies must come uncompressed",
                 "content-encoding");
   }
@@ -173,6 +175,7 @@ void Dispatcher::finish(Ready& ready, const Call& call) const {
 void Dispatcher::finish(Reply& reply, const Call& call) const {
   say_when_to_retry(reply);
   cors_.open(reply, call.origin);
+  reply.headers.emplace_back("Date", http_date(unix_seconds()));
   reply.headers.emplace_back("x-request-id", call.id);
   if (!call.trace.empty()) reply.headers.emplace_back("traceparent", call.trace);
   reply.headers.emplace_back("X-Content-Type-Options", "nosniff");

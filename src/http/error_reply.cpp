@@ -67,6 +67,8 @@ const char* code_of(int status) {
       return "uri_too_long";
     case 415:
       return "unsupported_media_type";
+    case 412:
+      return "precondition_failed";
     case 416:
       return "range_not_satisfiable";
     case 417:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "job_json.h"
 #include "reel/base/ids.h"
 
 namespace reel::http {
@@ -15,7 +16,7 @@ EventFeed::EventFeed(jobs::JobStore& jobs)
 
 void EventFeed::add(const jobs::Job& job) {
   const std::lock_guard lock(mutex_);
-  std::string_view type = jobs::name(job.status);
+  std::string_view type = wire_status(job.status);
   if (job.status == jobs::Status::InProgress) {
     const bool first = at_work_.insert(job.id).second;
     type = first ? "started" : job.progress.preview ? "preview" : "progress";

@@ -236,12 +236,15 @@ void EventLoop::sweep() {
       readers_.add({at->first, Task::Poll{*std::exchange(entry.wait, std::nullopt),
                                           connection.method(), !connection.keep_alive()}});
     }
-    if (entry.events && connection.answering() && entry.events->ready()) {
-      readers_.add({at->first, Task::Next{*std::exchange(entry.events, std::nullopt)}});
+    if (entry.events && connection.answering()) {
+      if (entry.events->ready()) {
+        readers_.add({at->first, Task::Next{*std::exchange(entry.events, std::nullopt)}});
+      } else if (stopping_) {
+        connection.close();  // it was told everything
+      }
     }
     const auto expired = connection.expired(now_);
-    if (expired == Connection::Expired::Connection ||
-        (stopping_ && (connection.idle() || entry.follows))) {
+    if (expired == Connection::Expired::Connection || (stopping_ && connection.idle())) {
       connection.close();
     } else if (expired == Connection::Expired::Request) {
       refuse(entry, 408, "the request came too slowly");

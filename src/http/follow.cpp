@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "job_json.h"
 #include "reel/base/clock.h"
 
 namespace reel::http {
@@ -49,7 +50,7 @@ class Follower {
     last = !job || jobs::is_final(job->status);
     if (!job) return {};
     const bool working = job->status == jobs::Status::InProgress;
-    return tell_({api_.events.newest(), working ? "progress" : jobs::name(job->status), *job});
+    return tell_({api_.events.newest(), working ? "progress" : wire_status(job->status), *job});
   }
 
   const Api& api_;

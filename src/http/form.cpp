@@ -145,6 +145,17 @@ json read_json(const std::string& body) {
   return fields;
 }
 
+/// Beside a form's own fields extra_body does not win, as with SGLang: so it goes by a name that
+/// does not.
+json with_own_fields_first(json fields) {
+  for (const char* name : {"extra_params", "extra_args"}) {
+    if (!fields.contains("extra_body") || fields.contains(name)) continue;
+    fields[name] = std::move(fields["extra_body"]);
+    fields.erase("extra_body");
+  }
+  return fields;
+}
+
 json read_urlencoded(std::string_view body) {
   json fields = json::object();
   while (!body.empty()) {
@@ -171,11 +182,6 @@ json read_multipart(std::string_view content_type, std::string_view body) {
     } else {
       add_field(fields, part.name, std::string(part.content));
     }
-  }
-  // Beside a form's own fields it does not win, as with SGLang.
-  if (fields.contains("extra_body") && !fields.contains("extra_params")) {
-    fields["extra_params"] = std::move(fields["extra_body"]);
-    fields.erase("extra_body");
   }
   return fields;
 }
@@ -234,10 +240,14 @@ json read_fields(const Request& request) {
   const std::string_view content_type = request.header("content-type").value_or("");
   const std::string type = to_lower(media_type(content_type));
   const std::string body = request.body.read();
-  if (type == "multipart/form-data") return read_multipart(content_type, body);
+  if (type == "multipart/form-data") {
+    return with_own_fields_first(read_multipart(content_type, body));
+  }
   const size_t first = body.find_first_not_of(" \t\r\n");
   const bool looks_json = first != std::string::npos && body[first] == '{';
-  if (type == "application/x-www-form-urlencoded" && !looks_json) return read_urlencoded(body);
+  if (type == "application/x-www-form-urlencoded" && !looks_json) {
+    return with_own_fields_first(read_urlencoded(body));
+  }
   if (!looks_json && !type.empty() && type != "application/json" && !type.ends_with("+json")) {
     throw Error(ErrorCode::Unsupported,
                 fmt::format("content-type: expected application/json, multipart/form-data or "

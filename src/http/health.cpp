@@ -3,6 +3,7 @@
 #include "api.h"
 #include "error_reply.h"
 #include "reel/base/error.h"
+#include "submission.h"
 
 namespace reel::http {
 namespace {
@@ -43,6 +44,7 @@ void add_health_routes(Router& router, const Api& api) {
         },
         Access::Open);
   }
+  full_queue_rejections(api);  // told from the start, so that rates begin at 0
   for (const char* path : {"/metrics", "/v1/metrics"}) {
     router.add(
         "GET", path,

@@ -126,7 +126,7 @@ Answer generate(Request& request, Api& api, bool edit) {
   asked->fields = read_fields(request);
   asked->parsed = gen::parse_image_request(asked->fields);
   api.note_unknown(asked->parsed.unknown);
-  require(webhook_of(asked->fields, api).empty(), "webhook_url: only videos have webhooks",
+  require(asked->parsed.webhook_url.empty(), "webhook_url: only videos have webhooks",
           "webhook_url");
   const gen::ImageRequest& images = asked->parsed.request;
   require(!edit || images.still.inputs.image, "image: expected one, got none", "image");

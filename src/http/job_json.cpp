@@ -19,11 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-// The only four words that clients know: aiperf polls for hours on any other.
-std::string_view wire_status(jobs::Status status) {
-  return jobs::name(status == jobs::Status::Cancelled ? jobs::Status::Failed : status);
-}
-
 std::string model_of(const jobs::Job& job, const Api& api) {
   return job.spec->model.empty() ? api.services.generator.describe().model : job.spec->model;
 }
@@ -41,6 +36,10 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::string_view wire_status(jobs::Status status) {
+  return jobs::name(status == jobs::Status::Cancelled ? jobs::Status::Failed : status);
+}
 
 std::string size_of(const gen::ResolvedRequest& request) {
   return gen::text_of({request.width, request.height});

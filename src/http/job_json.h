@@ -17,6 +17,10 @@ nlohmann::json or_null(const std::optional<T>& value) {
 std::string size_of(const gen::ResolvedRequest& request);  // "832x480"
 std::string_view name_of(gen::ImageFormat format);         // "png", "jpeg", "webp"
 
+/// The only four words that clients know: aiperf polls for hours on any other. A cancelled job has
+/// failed.
+std::string_view wire_status(jobs::Status status);
+
 /// What of a job changes, be it a video or images: the part of its object that events carry.
 nlohmann::json state_json(const jobs::Job& job, const Api& api, const std::string& base_url);
 

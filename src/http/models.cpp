@@ -58,9 +58,11 @@ json stats(const Api& api, const Stopwatch& up) {
 void add_model_routes(Router& router, const Api& api) {
   const gen::Description& model = api.services.generator.describe();
   const int64_t created = unix_seconds();
-  router.add("GET", "/v1/models", [&model, created](Request&) -> Answer {
-    return json_reply({{"object", "list"}, {"data", json::array({model_card(model, created)})}});
-  });
+  for (const char* path : {"/v1/models", "/models"}) {
+    router.add("GET", path, [&model, created](Request&) -> Answer {
+      return json_reply({{"object", "list"}, {"data", json::array({model_card(model, created)})}});
+    });
+  }
   router.add("GET", "/v1/models/{model*}", [&model, created](Request& request) -> Answer {
     if (request.args[0] == model.model) return json_reply(model_card(model, created));
     return error_reply(404, fmt::format("The model '{}' does not exist", request.args[0]), "model",

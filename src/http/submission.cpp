@@ -11,6 +11,7 @@
 #include "reel/base/digest.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
+#include "reel/gen/request_json.h"
 
 namespace reel::http {
 namespace {
@@ -19,13 +20,22 @@ using nlohmann::json;
 
 constexpr size_t kKey = 255;  // bytes
 
-/// Texts of numbers and truths as such: a form has no others.
+/// What means the same, the same: texts of numbers and truths as such (a form has no others), whole
+/// numbers without a fraction, nothing for null.
 json canonical(json value) {
-  if (value.is_structured()) {
-    for (json& member : value) member = canonical(std::move(member));
-  } else if (value.is_string()) {
+  if (value.is_string()) {
     json meant = json::parse(value.get_ref<const std::string&>(), nullptr, false);
-    if (meant.is_number() || meant.is_boolean()) return meant;
+    if (meant.is_number() || meant.is_boolean()) value = std::move(meant);
+  }
+  if (value.is_number_float()) {
+    const auto number = value.get<double>();
+    if (std::abs(number) < 1e15 && number == std::floor(number)) return int64_t(number);
+  }
+  if (!value.is_structured()) return value;
+  for (json& member : value) member = canonical(std::move(member));
+  if (value.is_object()) {
+    std::erase_if(value.get_ref<json::object_t&>(),
+                  [](const auto& member) { return member.second.is_null(); });
   }
   return value;
 }
@@ -36,7 +46,7 @@ std::optional<jobs::Idempotency> idempotency_of(const Request& request, const js
   require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
           "idempotency-key");
   return jobs::Idempotency{fmt::format("{} {} {}", request.owner.value_or(""), request.path, *key),
-                           encode_hex(sha256(canonical(fields).dump()))};
+                           encode_hex(sha256(canonical(gen::without_wrappers(fields)).dump()))};
 }
 
 /// SDKs wait no longer than a minute.
@@ -51,15 +61,12 @@ Reply full_reply(const Error& error, const Api& api, const std::string& owner) {
 
 }  // namespace
 
-std::string webhook_of(const json& fields, const Api& api) {
-  constexpr const char* kField = "webhook_url";
-  const json url = fields.value(kField, json());
-  if (url.is_null() || url == "") return {};
-  require(url.is_string(), "webhook_url: expected a URL", kField);
+const std::string& checked_webhook(const std::string& url, const Api& api) {
+  if (url.empty()) return url;
   require(api.services.webhooks != nullptr,
-          "webhook_url: this server sends none; --webhook-secret lets it", kField);
-  api.services.webhooks->check(url.get<std::string>());
-  return url.get<std::string>();
+          "webhook_url: this server sends none; --webhook-secret lets it", "webhook_url");
+  api.services.webhooks->check(url);
+  return url;
 }
 
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
@@ -76,15 +83,18 @@ std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& a
     return submitted;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::QueueFull) {
-      api.services.metrics
-          .counter("serve_rejected_total", "Jobs not taken", {{"reason", "queue_full"}})
-          .add();
+      full_queue_rejections(api).add();
       return full_reply(error, api, owner);
     }
     if (error.code() != ErrorCode::Conflict) throw;
     // Not 409: SDKs send that again.
     return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
   }
+}
+
+Counter full_queue_rejections(const Api& api) {
+  return api.services.metrics.counter("serve_rejected_total", "Jobs not taken",
+                                      {{"reason", "queue_full"}});
 }
 
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted) {

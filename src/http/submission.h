@@ -9,9 +9,9 @@
 
 namespace reel::http {
 
-/// Where the client wants to be told of the job's end, by the field `webhook_url`; "": nowhere.
+/// `url`, where the client wants to be told of the job's end; "": nowhere.
 /// Throws Error(InvalidArgument) for what may not be.
-std::string webhook_of(const nlohmann::json& fields, const Api& api);
+const std::string& checked_webhook(const std::string& url, const Api& api);
 
 /// Takes the job that `request` with these `fields` asks for into the queue; one with the same
 /// Idempotency-Key is the same job, and a key that came with other fields is a 422. A full queue is
@@ -19,6 +19,9 @@ std::string webhook_of(const nlohmann::json& fields, const Api& api);
 /// Throws Error(InvalidArgument) for a key of more than 255 bytes.
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
                                             jobs::JobSpec spec, const nlohmann::json& fields);
+
+/// Jobs that were not taken because the queue was full.
+Counter full_queue_rejections(const Api& api);
 
 /// Of the reply to a request that came before, under the same Idempotency-Key.
 inline const std::pair<std::string, std::string> kReplayed{"Idempotency-Replayed", "true"};

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <fmt/chrono.h>
+
 #include <algorithm>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -27,6 +30,11 @@ inline std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// "Sun, 06 Nov 1994 08:49:37 GMT", of a second since 1970.
+inline std::string http_date(int64_t second) {
+  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time_t{second}));
 }
 
 }  // namespace reel::http

@@ -51,7 +51,7 @@ Answer submit_video(Request& request, Api& api, Go go, const jobs::JobSpec& defa
   spec.quality = parsed.request.quality.value_or(spec.quality);
   spec.priority = parsed.priority;
   spec.timeout_s = parsed.timeout_s;
-  spec.webhook_url = webhook_of(fields, api);
+  spec.webhook_url = checked_webhook(parsed.webhook_url, api);
   if (!parsed.request.preview_steps) parsed.request.preview_steps = api.options.preview_steps;
   api.services.generator.check(parsed.request);  // before anything is fetched
   gen::Inputs inputs = std::exchange(parsed.request.inputs, {});

@@ -12,7 +12,12 @@ JobMetrics::JobMetrics(JobStore& jobs, Metrics& metrics, std::string model)
       queue_wait_(metrics.histogram("serve_queue_wait_seconds", "From submission to start.")),
       duration_(metrics.histogram("serve_job_duration_seconds", "From submission to the end.")),
       preemptions_(metrics.counter("serve_preemptions_total", "Jobs paused for another one.")) {
-  for (const Kind kind : {Kind::Video, Kind::Image}) wait({kind, 0}, 0);
+  for (const Kind kind : {Kind::Video, Kind::Image}) {
+    wait({kind, 0}, 0);
+    for (const Status end : {Status::Completed, Status::Failed, Status::Cancelled}) {
+      ended(kind, end);
+    }
+  }
   watch_ = jobs.watch([this](const Job& job) { on_change(job); });
   show_levels();
 }
@@ -35,14 +40,15 @@ void JobMetrics::on_change(const Job& job) {
     duration_.observe(active.since_submit.seconds());
     if (!active.started) wait(queue, -1);
     active_.erase(found);
-    metrics_
-        .counter("serve_jobs_total", "Jobs that have ended.",
-                 {{"kind", std::string(name(job.spec->kind))},
-                  {"status", std::string(name(job.status))},
-                  {"model", model_}})
-        .add();
+    ended(job.spec->kind, job.status).add();
   }
   show_levels();
+}
+
+Counter JobMetrics::ended(Kind kind, Status how) const {
+  return metrics_.counter(
+      "serve_jobs_total", "Jobs that have ended.",
+      {{"kind", std::string(name(kind))}, {"status", std::string(name(how))}, {"model", model_}});
 }
 
 void JobMetrics::wait(const Queue& queue, int more) {

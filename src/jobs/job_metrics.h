@@ -29,6 +29,7 @@ class JobMetrics {
   using Queue = std::pair<Kind, int>;  // and its priority
 
   void on_change(const Job& job);
+  Counter ended(Kind kind, Status how) const;
   void wait(const Queue& queue, int more);
   void show_levels() const;
 

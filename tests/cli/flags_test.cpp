@@ -121,8 +121,10 @@ TEST(Flags, SeedsAreNeverNegative) {
 }
 
 TEST(Flags, UrlsAndLimitsAreCheckedAtOnce) {
-  for (const char* url : {"zz", "ftp://a", "http://", ""}) {
-    EXPECT_THAT(fault({"--model-path", "m", "--public-url", url}), testing::HasSubstr("http://"));
+  for (const char* url : {"zz", "ftp://a", "http://", "", "http://x y/", "https://u:p@h/",
+                          "http://a?b", "http:///a"}) {
+    EXPECT_THAT(fault({"--model-path", "m", "--public-url", url}), testing::HasSubstr("http://"))
+        << url;
     EXPECT_THAT(fault({"bench", "--base-url", url}), testing::HasSubstr("http://")) << url;
   }
   EXPECT_EQ(parse({"--model-path", "m", "--public-url", "https://a"}).server.public_url,

@@ -157,13 +157,23 @@ def test_old_videos_make_room_for_new_ones(start):
     server.wait_for(lambda: 0 < taken() <= 60 * 1024)
 
 
+def test_the_newest_video_stays_however_large(start):
+    server = start("--model-path", "fake:", "--output-quota", "1kb")
+    first, last = (poll(server, post(server, {"prompt": "a"})[0]) for _ in range(2))
+    server.wait_for(lambda: server.curl(f"{server.url}/v1/videos/{first['id']}")[1] == 410)
+    assert server.curl(f"{server.url}/v1/videos/{last['id']}")[1] == 200
+    image, status = post(server, {"prompt": "a", "size": "64x48", "response_format": "b64_json"},
+                         "/v1/images/generations")
+    assert status == 200 and image["data"][0]["b64_json"]
+
+
 def test_every_description_is_true(server, client):
     video = make(client)
     client.videos.delete(video.id)
     job, _ = post(server, {"prompt": "a"})
     image, _ = post(server, {"prompt": "a", "size": "64x48"}, "/v1/images/generations")
     poll(server, job)
-    for path in ["/", "/v1", "/v1/models", "/v1/models/fake", "/v1/capabilities", "/v1/model_info",
+    for path in ["/", "/v1", "/v1/models", "/models", "/v1/models/fake", "/v1/capabilities", "/v1/model_info",
                  "/model_info", "/server_info", "/stats", "/version", "/openapi.json", "/health",
                  "/health_generate", "/liveness", "/livez", "/healthz", "/readyz", "/ping",
                  "/health/live", "/health/ready", "/v1/health/live", "/v1/health/ready", "/metrics",

@@ -48,7 +48,7 @@ def test_every_end_is_told_and_verified(start, receiver):
     job, status = post(server, {"prompt": "a", "num_inference_steps": 1,
                                 "webhook_url": receiver.url})
     assert status == 200
-    other, _ = post(server, {"prompt": "a", "webhook_url": receiver.url})
+    other, _ = post(server, {"prompt": "a", "extra_body": {"webhook_url": receiver.url}})
     server.curl("-X", "POST", f"{server.url}/v1/videos/{other['id']}/cancel")
     server.wait_for(lambda: len(receiver.received) == 3)
     poll(server, job)

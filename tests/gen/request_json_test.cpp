@@ -16,7 +16,8 @@ using testing::IsEmpty;
 VideoRequest video(const json& body) { return parse_video_request(body).request; }
 
 TEST(ParseVideo, ReadsWhatAiperfAndSglangSend) {
-  const auto [request, priority, timeout, model, unknown] = parse_video_request(json::parse(R"({
+  const auto [request, priority, timeout, webhook, model, unknown] =
+      parse_video_request(json::parse(R"({
     "prompt": "a cat", "model": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "size": "832x480",
     "seconds": 4, "fps": 24, "num_frames": 33, "num_inference_steps": 50, "seed": 42,
     "guidance_scale": 5, "guidance_scale_2": 3.5, "negative_prompt": "", "flow_shift": 3.0,
@@ -97,8 +98,10 @@ TEST(ParseVideo, LetsWidthAndHeightWinOverSize) {
 }
 
 TEST(ParseVideo, MergesTheWrappers) {
+  EXPECT_EQ(parse_video_request({{"extra_body", {{"webhook_url", "http://a/"}}}}).webhook_url,
+            "http://a/");
   // extra_body and extra_json override, extra_params only fills.
-  const auto [request, priority, timeout, model, unknown] = parse_video_request(
+  const auto [request, priority, timeout, webhook, model, unknown] = parse_video_request(
       {{"prompt", "outer"},
        {"seed", 1},
        {"fps", 8},
@@ -303,7 +306,8 @@ TEST(ParseVideo, SurvivesTextNestedAMillionDeep) {
 }
 
 TEST(ParseImage, IsAVideoOfOneFrame) {
-  const auto [request, priority, timeout, model, unknown] = parse_image_request(json::parse(R"({
+  const auto [request, priority, timeout, webhook, model, unknown] =
+      parse_image_request(json::parse(R"({
     "prompt": "a cat", "model": "m", "n": 2, "priority": -100, "timeout_s": "0.5", "size": "512x512", "response_format": "b64_json",
     "output_format": "webp", "output_compression": 60, "seed": 3, "style": "vivid",
     "background": "auto", "quality": "auto", "moderation": "low", "num_inference_steps": 6})"));

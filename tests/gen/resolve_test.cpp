@@ -197,9 +197,10 @@ INSTANTIATE_TEST_SUITE_P(Table, ResolveFault, testing::Values(
     Fault{"width", [](auto& r) { r.width = 830; }, "got 830; nearest: 832x480 and 816x480"},
     Fault{"height", [](auto& r) { r.height = 0; }, "expected positive pixels, got 0"},
     Fault{"size", [](auto& r) { r.width = 16; r.height = 2'000'000'000; }, "nearest: 16x16384"},
+    Fault{"size", [](auto& r) { r.width = 99'999; r.height = 64; }, "16384x64 and 16384x16"},
     Fault{"width", [](auto& r) { r.width = 2'147'483'647; }, "nearest"},
     Fault{"num_frames", [](auto& r) { r.num_frames = 0; }, "got 0"},
-    Fault{"num_frames", [](auto& r) { r.num_frames = 100'000; }, "1 to 99999, got 100000"},
+    Fault{"num_frames", [](auto& r) { r.num_frames = 100'004; }, "1 to 100001, got 100004"},
     Fault{"num_frames", [](auto& r) { r.num_frames = -4; }, "got -4"},
     Fault{"num_frames", [](auto& r) { r.num_frames = 2'147'483'647; }, "got 2147483647"},
     Fault{"seconds", [](auto& r) { r.seconds = 0; }, "got 0"},
@@ -377,9 +378,9 @@ TEST(Resolve, KeepsTheModelsLimits) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.param(), "size");
-    // The nearest of that shape, rounded down: 720 * 832 / 1280 = 468.
+    // The second is the nearest of that shape, rounded down: 720 * 832 / 1280 = 468.
     EXPECT_THAT(error.what(),
-                HasSubstr("at most 832 pixels a side, got 1280x720; nearest: 832x464"));
+                HasSubstr("at most 832 pixels a side, got 1280x720; nearest: 832x720 and 832x464"));
   }
 }
 

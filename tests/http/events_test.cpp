@@ -145,7 +145,7 @@ TEST_F(Events, SayHowAJobEnded) {
   auto one = client();
   one.ask("POST", "/v1/videos/" + second + "/cancel");
   const auto cancelled = of_job(second);
-  EXPECT_EQ(types_of(cancelled), (std::vector<std::string>{"queued", "cancelled"}));
+  EXPECT_EQ(types_of(cancelled), (std::vector<std::string>{"queued", "failed"}));
   EXPECT_EQ(cancelled.back().data["status"], "failed");
   EXPECT_EQ(cancelled.back().data["error"]["code"], "cancelled");
   EXPECT_EQ(of_job(first).back().type, "failed");
@@ -202,6 +202,17 @@ TEST_F(Events, EndWithTheServer) {
   server_->stop();
   one.read_until();
   EXPECT_TRUE(one.closed());
+}
+
+TEST_F(Events, EndWithWhatHappenedBeforeTheServerStopped) {
+  start({.step_ms = 5, .steps = 20});
+  const std::string id = submitted();
+  auto one = client();
+  begin(one, "/v1/videos/" + id + "/events");
+  one.read_until("event: started");
+  ASSERT_EQ(jobs_->wait(id, std::chrono::seconds(20)).status, jobs::Status::Completed);
+  server_->stop();
+  EXPECT_NE(one.read_until().find("event: completed"), std::string::npos);
 }
 
 TEST_F(Events, HeadHasNoBody) {

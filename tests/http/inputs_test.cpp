@@ -153,6 +153,12 @@ TEST_F(InputsTest, MakeImagesFromAnImage) {
   ASSERT_EQ(by_url.status, 200) << by_url.body;
   EXPECT_EQ(by_url.json()["data"][0]["seed"], 7);
   EXPECT_TRUE(by_url.json()["data"][0]["url"].is_string());
+  const auto beside =
+      post_form(one, "/v1/images/edits",
+                form("image", png(), true) + form("seed", "1", false) +
+                    form("extra_params", R"({"guidance_scale": 1})", false) +
+                    form("extra_body", R"({"seed": 7, "num_inference_steps": 2})", false));
+  EXPECT_EQ(beside.json()["data"][0]["seed"], 1) << "a form's own fields win";
 }
 
 TEST_F(InputsTest, MakeImagesThatAreStreamed) {

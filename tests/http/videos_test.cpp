@@ -153,6 +153,11 @@ TEST_F(Videos, ServesContentWholeAndInRanges) {
   const auto same = one.ask("HEAD", path, "If-None-Match: \"x\", W/" + tag + "\r\n");
   EXPECT_EQ(same.status, 304);
   EXPECT_EQ(one.get(path, "If-None-Match: \"x\"\r\n").status, 200);
+  const std::string modified = whole.headers.at("last-modified");
+  EXPECT_EQ(one.ask("HEAD", path, "If-Modified-Since: " + modified + "\r\n").status, 304);
+  EXPECT_EQ(one.get(path, "If-Match: " + tag + "\r\n").status, 200);
+  expect_error(one.get(path, "If-Match: \"x\"\r\n"), 412, "precondition_failed", "if-match");
+  EXPECT_TRUE(whole.headers.contains("date"));
 
   EXPECT_EQ(one.get(path + "?variant=video").status, 200);
   EXPECT_EQ(one.get(path + "?variant=0").status, 200);
@@ -347,6 +352,9 @@ TEST_F(Videos, OneKeyIsOneJob) {
                                "Content-Type: application/x-www-form-urlencoded\r\n",
                                "prompt=a");
   EXPECT_EQ(by_form.json()["id"], first.json()["id"]);
+  for (const char* same : {R"({"prompt":"a","n":null})", R"({"extra_body":{"prompt":"a"}})"}) {
+    EXPECT_EQ(ask(same).json()["id"], first.json()["id"]) << same;
+  }
   for (const char* path : {"/v1/videos/sync", "/v1/images/generations"}) {
     for (const char* seed : {"1", "\"1\""}) {
       const auto reply =

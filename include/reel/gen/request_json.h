@@ -19,6 +19,7 @@ struct Parsed {
   Request request;
   int priority = 0;                  // the higher goes first
   std::optional<double> timeout_s;   // from submission to the end; more than 0
+  std::string webhook_url;           // as sent; "" if absent
   std::string model;                 // as sent, never checked; "" if absent
   std::vector<std::string> unknown;  // fields that change nothing here, sorted: for the log
 };
@@ -34,6 +35,9 @@ Parsed<VideoRequest> parse_video_request(const nlohmann::json& body);
 
 /// The same for POST /v1/images/generations.
 Parsed<ImageRequest> parse_image_request(const nlohmann::json& body);
+
+/// `body` with `extra_body` and its like merged in, as the parsers read it.
+nlohmann::json without_wrappers(const nlohmann::json& body);
 
 /// What each input is, by its name, size and hash; not its content.
 nlohmann::json inputs_json(const Inputs& inputs);

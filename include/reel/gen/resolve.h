@@ -8,7 +8,7 @@ namespace reel::gen {
 // Limits that no model moves.
 inline constexpr size_t kMaxPromptBytes = size_t{1} << 20;
 inline constexpr int kMaxOutputs = 10;  // as OpenAI's n
-inline constexpr int kMaxFrames = 100'000;
+inline constexpr int kMaxFrames = 100'001;
 inline constexpr int kMaxFps = 240;
 inline constexpr int kMaxSteps = 1000;  // the noise levels Wan was trained on
 
