@@ -9,6 +9,18 @@ namespace {
 constexpr const char* kUniPc = "UniPCMultistepScheduler";
 constexpr const char* kEuler = "FlowMatchEulerDiscreteScheduler";
 
+// A folder whose scheduler was made from another class' has that one's keys too; Diffusers lets
+// them be.
+void ignore_unipc(JsonReader& json) {
+  json.ignore({"flow_shift", "solver_order", "solver_type", "lower_order_final",
+               "disable_corrector", "final_sigmas_type", "prediction_type", "use_flow_sigmas",
+               "predict_x0", "thresholding", "solver_p"});
+}
+
+void ignore_euler(JsonReader& json) {
+  json.ignore({"shift", "invert_sigmas", "stochastic_sampling"});
+}
+
 void read_unipc(JsonReader& json, SchedulerConfig& c) {
   c.flow_shift = json.get("flow_shift", c.flow_shift);
   c.solver_order = json.get("solver_order", c.solver_order);
@@ -24,18 +36,12 @@ void read_unipc(JsonReader& json, SchedulerConfig& c) {
   json.expect("predict_x0", true);
   json.expect("thresholding", false);
   if (json.find<nlohmann::json>("solver_p")) json.fail("solver_p", "must be null");
-  // Of no effect with flow sigmas, or without thresholding.
-  json.ignore({"beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr",
-               "timestep_spacing", "steps_offset", "sigma_min", "sigma_max",
-               "dynamic_thresholding_ratio", "sample_max_value"});
 }
 
 void read_euler(JsonReader& json, SchedulerConfig& c) {
   c.shift = json.get("shift", c.shift);
   json.expect("invert_sigmas", false);
   json.expect("stochastic_sampling", false);
-  // Of dynamic shifting, which is refused.
-  json.ignore({"base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len"});
 }
 
 }  // namespace
@@ -76,15 +82,22 @@ SchedulerConfig read_scheduler_config(const std::filesystem::path& file) {
   c.class_name = json.need<std::string>("_class_name");
   c.num_train_timesteps = json.get("num_train_timesteps", c.num_train_timesteps);
   c.shift_terminal = json.find<double>("shift_terminal");
+  if (c.shift_terminal == 0.0) c.shift_terminal.reset();  // as Python takes it
   json.expect("use_karras_sigmas", false);
   json.expect("use_exponential_sigmas", false);
   json.expect("use_beta_sigmas", false);
   json.expect("use_dynamic_shifting", false);
-  json.ignore({"time_shift_type"});  // of dynamic shifting
+  // Of no effect with flow sigmas, without thresholding and without dynamic shifting.
+  json.ignore({"beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr",
+               "timestep_spacing", "steps_offset", "sigma_min", "sigma_max",
+               "dynamic_thresholding_ratio", "sample_max_value", "time_shift_type", "base_shift",
+               "max_shift", "base_image_seq_len", "max_image_seq_len"});
   if (c.class_name == kUniPc) {
     read_unipc(json, c);
+    ignore_euler(json);
   } else if (c.class_name == kEuler) {
     read_euler(json, c);
+    ignore_unipc(json);
   } else {
     json.check(c.problems());
   }

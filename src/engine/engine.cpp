@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <thread>
@@ -87,7 +88,8 @@ std::optional<gen::VideoInput> grey_video(gen::Take take, int side, int frames) 
 /// The videos of the warm-up. Throws Error(InvalidArgument) for a size that the model cannot do.
 std::vector<gen::ResolvedRequest> warm_up_requests(const Options& options,
                                                    const gen::Description& model) try {
-  const int side = 4 * model.size_multiple;
+  const int multiple = model.size_multiple;
+  const int side = std::min(4 * multiple, model.max_side / multiple * multiple);
   auto sizes = options.warm_up_sizes;
   if (sizes.empty()) sizes.push_back({side, side});
   std::vector<gen::ResolvedRequest> resolved;

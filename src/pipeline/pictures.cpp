@@ -1,5 +1,7 @@
 #include "reel/pipeline/pictures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -149,6 +151,10 @@ Planes clip_input(const gen::Image& image, const ClipPreprocessing& how) {
 
 Planes fitted(const gen::Image& image, gen::Size size, int factor) {
   const gen::Size own{rounded_down(image.width, factor), rounded_down(image.height, factor)};
+  require(own.width > 0 && own.height > 0,
+          fmt::format("reference_images: expected at least {0}x{0} pixels, got {1}x{2}", factor,
+                      image.width, image.height),
+          "reference_images");
   const auto source = normalised(resized(image, own));
   const double scale = std::min(static_cast<double>(size.height) / own.height,
                                 static_cast<double>(size.width) / own.width);

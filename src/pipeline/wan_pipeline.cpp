@@ -82,7 +82,8 @@ void check_fit(const std::string& name, const config::WanTransformerConfig& tran
   };
   expect("text_dim", transformer.text_dim, "text encoder's d_model", text_width);
   if (transformer.out_channels == latent_channels &&
-      transformer.in_channels >= 3 * latent_channels) {
+      transformer.in_channels >= 3 * latent_channels &&
+      transformer.in_channels != latent_channels + image_channels) {
     throw Error(ErrorCode::BadModel,
                 fmt::format("{}: in_channels: {} is of {}, which is not served", name,
                             transformer.in_channels, config::kFunControl));

@@ -123,7 +123,9 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 Checkpoint::Checkpoint(const fs::path& folder, std::string_view stem) : folder_(folder) {
   const std::string single = std::string(stem) + ".safetensors";
   const fs::path index = folder / (single + ".index.json");
-  if (is_there(folder / single)) {
+  // Where both are there, Diffusers takes the shards, transformers the one file.
+  const bool prefers_shards = stem != "model" && is_there(index);
+  if (!prefers_shards && is_there(folder / single)) {
     open(folder / single);
   } else if (is_there(index)) {
     const auto weight_map = read_index(index);

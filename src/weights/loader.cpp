@@ -63,7 +63,7 @@ std::vector<Task> plan(ParamSet& params, const Checkpoint& checkpoint, const Loa
     const auto alias = options.aliases.find(param.name);
     if (alias != options.aliases.end()) {
       used.insert(alias->second);
-      if (checkpoint.file_of(name) == nullptr) name = alias->second;
+      if (checkpoint.file_of(alias->second) != nullptr) name = alias->second;
     }
     const SafetensorsFile* file = checkpoint.file_of(name);
     if (file == nullptr) {

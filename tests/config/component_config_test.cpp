@@ -253,8 +253,23 @@ TEST(SchedulerConfig, RefusesForEuler) {
                   {{"invert_sigmas", true, "invert_sigmas expected false"},
                    {"stochastic_sampling", true, "stochastic_sampling expected false"},
                    {"use_dynamic_shifting", true, "use_dynamic_shifting expected false"},
-                   {"solver_order", 2, "solver_order is unknown"},
+                   {"variance_type", "learned", "variance_type is unknown"},
                    {"shift", -1, "shift: expected"}});
+}
+
+TEST(SchedulerConfig, LetsTheKeysOfAnotherClassBe) {
+  const test::TemporaryFolder folder;
+  const auto read = [&](std::string_view text) {
+    return read_scheduler_config(folder.write("config.json", std::string(text)));
+  };
+  const auto euler = read(R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 5,
+    "flow_shift": 9, "solver_order": 7, "use_flow_sigmas": false, "beta_start": 0.1,
+    "shift_terminal": 0.0})");
+  EXPECT_EQ(flow_shift_of(euler), 5);
+  EXPECT_FALSE(euler.shift_terminal) << "0 is none, in Python";
+  const auto unipc = read(R"({"_class_name": "UniPCMultistepScheduler", "flow_shift": 3, "shift": 9,
+    "prediction_type": "flow_prediction", "use_flow_sigmas": true, "stochastic_sampling": true})");
+  EXPECT_EQ(flow_shift_of(unipc), 3);
 }
 
 TEST(ReadJson, RefusesWhatIsNoObjectOfReasonableSize) {

@@ -82,6 +82,16 @@ TEST(Pictures, ArePreparedForVaceAsItsPipelineDoes) {
   }
 }
 
+TEST(Pictures, AreNotFittedWhereNothingIsLeftOfThem) {
+  try {
+    fitted(noise({7, 20}, 1), {64, 64}, 8);
+    FAIL() << "7 pixels have no place of 8";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.param(), "reference_images");
+    EXPECT_NE(std::string(error.what()).find("at least 8x8 pixels, got 7x20"), std::string::npos);
+  }
+}
+
 TEST(Pictures, GiveAPartOfAVideo) {
   const auto frames = video({5, 4}, 1);
   const auto all = normalised(frames, 0, 3), last = normalised(frames, 2, 1);

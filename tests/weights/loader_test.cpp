@@ -106,6 +106,20 @@ TEST(Load, ReadsShardsThroughTheLinksOfTheCache) {
   EXPECT_TRUE(at::equal(second.tensor, b));
 }
 
+TEST(Load, WhereOneFileAndShardsAreThereTakesWhatTheLibraryTakes) {
+  for (const auto& [stem, expected] : {std::pair("diffusion_pytorch_model", 2.0), {"model", 1.0}}) {
+    const test::TemporaryFolder folder;
+    const std::string name = stem;
+    write_safetensors(folder / (name + ".safetensors"), {{"a", at::ones({1})}});
+    write_safetensors(folder / "m-1.safetensors", {{"a", at::full({1}, 2.0)}});
+    folder.write(name + ".safetensors.index.json", index_of({{"a", "m-1.safetensors"}}));
+    ParamSet params(at::kCPU, at::kFloat);
+    const Param& a = ParamScope(params).declare("a", {1});
+    load(params, Checkpoint(folder.path(), name));
+    EXPECT_EQ(a.tensor.item<double>(), expected) << name;
+  }
+}
+
 TEST(Load, ATensorInTwoShardsIsRefused) {
   const test::TemporaryFolder folder;
   write_safetensors(folder / "m-1.safetensors", {{"a", at::ones({1})}});
@@ -167,7 +181,7 @@ TEST(Load, AnAliasStandsInAndIsNotUnexpectedBeside) {
   EXPECT_TRUE(at::equal(loaded({{"shared.weight", table}}), table));
   EXPECT_TRUE(at::equal(loaded({{"encoder.embed_tokens.weight", table}}), table));
   EXPECT_TRUE(at::equal(
-      loaded({{"shared.weight", table}, {"encoder.embed_tokens.weight", at::zeros({4, 2})}}),
+      loaded({{"shared.weight", at::zeros({4, 2})}, {"encoder.embed_tokens.weight", table}}),
       table));
 }
 

@@ -43,8 +43,8 @@ struct LoadProgress {
 };
 
 struct LoadOptions {
-  /// Another name for a parameter, taken where the first is absent: UMT5's `shared.weight` is
-  /// also `encoder.embed_tokens.weight`. Where both are present the other one is left alone.
+  /// Another name for a parameter, which goes first: UMT5's `shared.weight` is also
+  /// `encoder.embed_tokens.weight`, and transformers takes that one where both are present.
   std::map<std::string, std::string> aliases;
   /// A name in the files that is not declared is an error unless this says it is known to be
   /// unused.
