@@ -9,12 +9,9 @@
 #include "reel/base/ids.h"
 
 namespace reel::cli {
-namespace {
 
 using nlohmann::json;
 using namespace std::chrono_literals;
-
-}  // namespace
 
 BenchClient::BenchClient(const BenchFlags& flags, const std::string& picture)
     : flags_(flags),

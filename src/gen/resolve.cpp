@@ -80,9 +80,7 @@ std::string nearest_sizes(const Size& size, const Description& model) {
   const auto down = [&](int side) {
     return std::clamp(side / multiple * multiple, multiple, most);
   };
-  const auto up = [&](int side) {
-    return down(std::min(side, most) + (side < multiple ? 0 : multiple - 1));
-  };
+  const auto up = [&](int side) { return down(std::min(side, most) + multiple - 1); };
   std::vector<Size> near;
   const auto add = [&](const Size& s) {
     if (std::find(near.begin(), near.end(), s) == near.end()) near.push_back(s);

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <fmt/chrono.h>
-
 #include <algorithm>
-#include <ctime>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -33,8 +31,6 @@ inline std::string_view trim(std::string_view text) {
 }
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", of a second since 1970.
-inline std::string http_date(int64_t second) {
-  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time_t{second}));
-}
+std::string http_date(int64_t second);
 
 }  // namespace reel::http

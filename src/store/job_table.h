@@ -57,8 +57,10 @@ class JobTable {
   /// Of a job that has just moved there.
   void completed(Record& record, jobs::Result result);
 
-  /// The next to go because its time was up before the second `now`, null if none; or to make room.
+  /// One whose time was up before the second `now`; null if there is none.
   Record* expired(int64_t now) const;
+
+  /// Of the completed_jobs(), which are some.
   Record* first_completed() const { return completed_.begin()->second; }
 
   /// The last state of a finished job that is there no more. `gone`: why, if by itself.

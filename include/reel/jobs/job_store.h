@@ -116,7 +116,7 @@ class JobStore {
   virtual StoreState state() const = 0;
 
   /// About how many seconds until another job of `owner` has room in a queue that is full, by what
-  /// the last jobs took. Nothing if none has ended.
+  /// those at work still need and the last jobs took. Nothing if that is not known.
   virtual std::optional<double> seconds_to_room(const std::string& owner) const = 0;
 
   /// Waits until the job is finished, or for `timeout`. Throws Error(NotFound), Error(Gone), also

@@ -28,8 +28,8 @@ struct Linear {
 /// Layers that read the same, as one product: their weights are stacked after loading.
 class StackedLinear {
  public:
-  /// Whether layers on `device` are to be stacked: not where each is packed by itself, and
-  /// elsewhere if REEL_STACKED_QKV=1 asks for it (until that is measured).
+  /// Whether layers of `set` are to be stacked: not where each is packed by itself, and elsewhere
+  /// if REEL_STACKED_QKV=1 asks for it (until that is measured).
   static bool asked_for(const weights::ParamSet& set);
 
   /// Of layers alike in size, with biases, and not packed.
