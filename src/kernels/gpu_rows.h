@@ -4,8 +4,7 @@
 
 namespace reel::kernels::gpu {
 
-/// Whether `run` can be had: built with nvcc, on a Hopper GPU, and asked for by
-/// REEL_FUSED_KERNELS=1 (until they are measured, ATen's operations are the default).
+/// Whether `run` can be had: built with nvcc, on a Hopper GPU. REEL_FUSED_KERNELS=0 says no.
 bool enabled();
 
 /// Whether tokens of this width can be run: whole vectors, and few enough for one block.

@@ -124,20 +124,12 @@ void run(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Tensor& gat
   x_BSD.is_cuda() ? run_on_gpu(chain, x_BSD) : run_on_cpu(chain, x_BSD);
 }
 
-/// One token after another, each whole, perhaps with others' values between: a share of a product.
-at::Tensor in_rows(const at::Tensor& x_BSD) {
-  const bool evenly =
-      x_BSD.dim() == 2 || x_BSD.size(0) == 1 || x_BSD.stride(0) == x_BSD.size(1) * x_BSD.stride(1);
-  const bool whole = x_BSD.stride(-1) == 1 && x_BSD.stride(-2) % gpu::kVector == 0;
-  return x_BSD.dim() <= 3 && evenly && whole ? x_BSD : x_BSD.contiguous();
-}
-
 void run_on_cpu(const Turn& t, const at::Tensor& x_BSD) {
   const int64_t D = t.width, R = t.half;
   with_type(x_BSD, [&]<class T>(std::type_identity<T>) {
     for_tokens(x_BSD, [&](int64_t n, float* row) {
       T* out = static_cast<T*>(t.out) + n * D;
-      cpu::load(static_cast<const T*>(t.x) + n * t.stride, row, D);
+      cpu::load(static_cast<const T*>(t.x) + n * D, row, D);
       cpu::rms_norm(row, t.weight, t.eps, D);
       cpu::store(row, out, D);
       if (R == 0) return;
@@ -190,12 +182,12 @@ at::Tensor rms_norm_rope(const at::Tensor& x_BSD, const at::Tensor& weight_D, do
   const int64_t D = x_BSD.size(-1), S = x_BSD.size(-2), R = cos_SR.defined() ? cos_SR.size(1) : 0;
   const bool whole = x_BSD.is_cpu() || 2 * R % gpu::kVector == 0;
   if (!fused(x_BSD) || !whole) return plain::rms_norm_rope(x_BSD, weight_D, eps, cos_SR, sin_SR);
-  const auto x = in_rows(x_BSD), weight = weight_D.to(at::kFloat).contiguous();
+  const auto x = x_BSD.contiguous(), weight = weight_D.to(at::kFloat).contiguous();
   const auto cos = cos_SR.contiguous(), sin = sin_SR.contiguous();
   TORCH_CHECK(weight.numel() == D, "a weight for each value of a token");
   TORCH_CHECK(R == 0 || (cos.size(0) == S && sin.sizes() == cos.sizes() && D % (2 * R) == 0),
               "angles for each token, of whole heads");
-  auto result = at::empty(x.sizes(), x.options());
+  auto result = at::empty_like(x);
   const Turn turn{.x = values<const void>(x),
                   .weight = values<const float>(weight),
                   .cos = values<const float>(cos),
@@ -205,8 +197,7 @@ at::Tensor rms_norm_rope(const at::Tensor& x_BSD, const at::Tensor& weight_D, do
                   .tokens = x.numel() / D,
                   .width = D,
                   .sequence = S,
-                  .half = R,
-                  .stride = x.stride(-2)};
+                  .half = R};
   x.is_cuda() ? run_on_gpu(turn, x) : run_on_cpu(turn, x);
   return result;
 }

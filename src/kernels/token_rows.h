@@ -39,7 +39,6 @@ struct Turn {
   float eps = 0;
   void* out = nullptr;
   int64_t tokens = 0, width = 0, sequence = 1, half = 0;
-  int64_t stride = 0;  // from one token of x to the next
 };
 
 namespace gpu {
@@ -67,8 +66,8 @@ class Share {
     }
   }
 
-  REEL_ANYWHERE void load(const void* tokens, int64_t offset) {
-    const T* row = static_cast<const T*>(tokens) + offset;
+  REEL_ANYWHERE void load(const void* tokens, int64_t token) {
+    const T* row = static_cast<const T*>(tokens) + token * vectors_ * kVector;
     each([&](float* values, int64_t first) { widen(row + first, values); });
   }
 
@@ -127,7 +126,7 @@ template <class T, int Held, class Block>
 REEL_ANYWHERE void run(const Chain& c, int64_t token, Block& block) {
   using Mine = Share<T, Held>;
   Mine x(block.thread, block.threads, c.width);
-  x.load(c.x, token * c.width);
+  x.load(c.x, token);
   if (c.y) {
     const T* y_row = static_cast<const T*>(c.y) + token * c.width;
     const float* gate_row = c.gate.first ? c.gate.of(token) : nullptr;
@@ -160,7 +159,7 @@ template <class T, int Held, class Block>
 REEL_ANYWHERE void run(const Turn& t, int64_t token, Block& block) {
   using Mine = Share<T, Held>;
   Mine x(block.thread, block.threads, t.width);
-  x.load(t.x, token * t.stride);
+  x.load(t.x, token);
   const float factor = 1 / std::sqrt(block.sum(x.squares()) / static_cast<float>(t.width) + t.eps);
   x.each([&](float* values, int64_t first) {
     float weight[kVector];

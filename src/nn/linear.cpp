@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
-#include <cstdlib>
-
 namespace reel::nn {
 namespace {
 
@@ -42,25 +40,12 @@ at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& weight, const Op
                      c10::List<std::optional<at::Scalar>>(), gelu ? "tanh" : "");
 }
 
-bool packs(const weights::ParamSet& set, at::ScalarType dtype) {
-  return set.device().is_cpu() && onednn_takes(dtype);
-}
-
 const weights::Packed* declare_packed(const weights::ParamScope& scope) {
   weights::ParamSet& set = scope.set();
   weights::Param* weight = set.find(scope.prefix() + "weight");
-  if (!packs(set, set.dtype_of(*weight))) return nullptr;
+  if (!set.device().is_cpu() || !onednn_takes(set.dtype_of(*weight))) return nullptr;
   const auto recipe = [](const std::vector<at::Tensor>& sources) { return pack(sources[0]); };
   return &set.declare(weights::Packed{weight->name + ".packed", {weight}, recipe, {}});
-}
-
-template <class NameOf>
-const weights::Packed& declare_stacked(weights::ParamSet& set,
-                                       const std::vector<const Linear*>& layers, NameOf name_of) {
-  std::vector<weights::Param*> sources;
-  for (const Linear* layer : layers) sources.push_back(set.find(name_of(*layer)));
-  const auto recipe = [](const std::vector<at::Tensor>& parts) { return at::cat(parts); };
-  return set.declare(weights::Packed{sources[0]->name + ".stacked", sources, recipe, {}});
 }
 
 }  // namespace
@@ -77,22 +62,16 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (packed_weight && packed_weight->tensor.defined()) {
     return packed_linear(x, packed_weight->tensor, b, activation);
   }
+  // On a GPU the product ends with it, before it rounds.
+  if (activation == Activation::GeluTanh && b && x.is_cuda() && x.scalar_type() == at::kBFloat16) {
+    std::vector<int64_t> sizes = x.sizes().vec();
+    sizes.back() = weight.tensor.size(0);
+    return at::_addmm_activation(*b, x.reshape({-1, x.size(-1)}), weight.tensor.t(), 1, 1,
+                                 /*use_gelu=*/true)
+        .view(sizes);
+  }
   const auto y = at::linear(x, weight.tensor, b);
   return activation == Activation::GeluTanh ? at::gelu(y, "tanh") : y;
-}
-
-bool StackedLinear::asked_for(const weights::ParamSet& set) {
-  const char* asked = std::getenv("REEL_STACKED_QKV");
-  return asked && *asked == '1' && !packs(set, set.compute());
-}
-
-StackedLinear::StackedLinear(weights::ParamSet& set, const std::vector<const Linear*>& layers)
-    : count_(static_cast<int64_t>(layers.size())),
-      weight_(declare_stacked(set, layers, [](const Linear& l) { return l.weight.name; })),
-      bias_(declare_stacked(set, layers, [](const Linear& l) { return l.bias->name; })) {}
-
-std::vector<at::Tensor> StackedLinear::operator()(const at::Tensor& x) const {
-  return at::linear(x, weight_.tensor, bias_.tensor).chunk(count_, -1);
 }
 
 }  // namespace reel::nn

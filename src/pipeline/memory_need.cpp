@@ -57,7 +57,7 @@ double MemoryNeed::denoising(const gen::ResolvedRequest& request) const {
   // A block in its feed-forward: the stream before, between and after its parts, and the hidden
   // values, before GELU too where that is not fused. In its attention it holds less.
   const double hidden = std::max(static_cast<double>(transformer_.ffn_dim), 2 * width);
-  const bool fused = options_.device.is_cpu() && options_.dit == c10::kFloat;
+  const bool fused = options_.dit == (options_.device.is_cpu() ? c10::kFloat : c10::kBFloat16);
   const double block =
       (6 * width + (fused ? 1 : 2) * hidden) * static_cast<double>(c10::elementSize(options_.dit));
   // Where no fused pass runs, norms are computed in fp32.

@@ -7,7 +7,6 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -56,7 +55,6 @@ Setup setup_of(int count, char** arguments) {
 }
 
 json answer(Bench& bench, const json& asked) {
-  setenv("REEL_FUSED_KERNELS", asked.value("fused", false) ? "1" : "0", /*overwrite=*/1);
   const auto device = bench.params().device();
   auto* const memory = device.is_cuda() ? at::getDeviceAllocator(device.type()) : nullptr;
   if (memory) memory->resetPeakStats(device.index());

@@ -47,9 +47,9 @@ Measured repeat(int count, at::Device device, const std::function<at::Tensor()>&
 /// The main() of a bench: arguments are CONFIG.json bf16|fp32 cpu|cuda SIZES…
 ///
 /// Says {"weights", "load_s", "threads"} when the weights are there; then answers each line
-/// {"count", "guided", "fused", "save", "trace"} (1, true, false; paths, if given, of a safetensors
+/// {"count", "guided", "save", "trace"} (1, true; paths, if given, of a safetensors
 /// file and of a trace for chrome://tracing) with {"seconds", "allocated_mib", "reserved_mib"},
-/// peaks on the GPU. `fused`: by kernels of our own.
+/// peaks on the GPU.
 int main_of(int count, char** arguments, std::unique_ptr<Bench> (*make)(const Setup&));
 
 /// Of the bench that OneBench(setup) is.

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <ATen/record_function.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "bench.h"
 #include "denoise.h"
@@ -10,22 +12,42 @@
 namespace reel::bench {
 namespace {
 
-/// Notes when each step is known to be done: the loop learns of it from the device's events.
+/// Notes the time before the first step and after each: on a GPU, when the device comes to it.
 class Steps final : public gen::Control {
  public:
+  explicit Steps(at::Device device) : device_(device) {}
+
   Ask ask() override { return Ask::GoOn; }
-  void report(const gen::Progress& progress) override {
-    if (progress.step == done_) return;
-    done_ = progress.step;
-    seconds.push_back(watch_.seconds());
-    watch_.restart();
+  void report(const gen::Progress&) override {
+    marks_.push_back({watch_.seconds(), nullptr});
+    if (!device_.is_cuda()) return;
+    const auto stream = c10::impl::VirtualGuardImpl(device_.type()).getStream(device_);
+    marks_.back().event =
+        std::make_unique<c10::Event>(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
+    marks_.back().event->record(stream);
   }
 
-  std::vector<double> seconds;
+  /// Of the first `count` steps.
+  std::vector<double> seconds(int count) const {
+    wait_for(device_);
+    std::vector<double> found;
+    for (auto mark = marks_.begin(); mark != marks_.begin() + count; ++mark) {
+      const Mark& next = *std::next(mark);
+      found.push_back(mark->event ? mark->event->elapsedTime(*next.event) / 1e3
+                                  : next.host - mark->host);
+    }
+    return found;
+  }
 
  private:
-  int done_ = 0;
+  struct Mark {
+    double host;
+    std::unique_ptr<c10::Event> event;
+  };
+
+  at::Device device_;
   Stopwatch watch_;
+  std::vector<Mark> marks_;
 };
 
 class WanTransformerBench final : public Bench {
@@ -54,12 +76,12 @@ class WanTransformerBench final : public Bench {
     pipeline::Dump none({});
     wait_for(device);
 
-    Steps steps;
+    Steps steps(device);
     pipeline::Denoiser denoiser(expert_, nullptr, sampling::make_scheduler(scheduler, count),
                                 request, 0, prompts, {}, state.latents_1CThw, nullptr, group);
     RECORD_USER_SCOPE("denoise");
     pipeline::denoise(denoiser, state, 0, steps, group, none);
-    return {steps.seconds, state.latents_1CThw};
+    return {steps.seconds(count), state.latents_1CThw};
   }
 
  private:

@@ -83,15 +83,6 @@ TEST_P(Fused, RmsNormAndRopeAreTheirTwins) {
               plain::rms_norm_rope(x, weight, 1e-6, cos, sin));
 }
 
-TEST_P(Fused, AShareOfAProductIsTurnedAsItLies) {
-  const auto x = tokens(), weight = random({D}).to(GetParam().dtype), angles = random({S, R});
-  const auto cos = at::cos(angles), sin = at::sin(angles);
-  const auto wide = on_device(at::cat({tokens(), x, tokens()}, -1));
-  expect_same(
-      rms_norm_rope(wide.narrow(-1, D, D), on_device(weight), 1e-6, on_device(cos), on_device(sin)),
-      plain::rms_norm_rope(x, weight, 1e-6, cos, sin));
-}
-
 TEST_P(Fused, StridedTokensAreReadRight) {
   const auto x = on_device(tokens()), strided = x.transpose(0, 1).contiguous().transpose(0, 1);
   const auto a = on_device(affine(1));

@@ -48,22 +48,6 @@ TEST_P(LinearForms, PackingLeavesOneCopy) {
   EXPECT_FALSE(layer.weight.tensor.defined());
 }
 
-TEST(StackedLinear, IsItsLayersSideBySide) {
-  at::globalContext().setUserEnabledMkldnn(false);
-  weights::ParamSet set(test::device(), at::kFloat);
-  const Linear a(weights::ParamScope(set, "a."), 48, 72), b(weights::ParamScope(set, "b."), 48, 72);
-  const StackedLinear both(set, {&a, &b});
-  for (auto& param : set.params()) param.tensor = at::randn(param.shape).to(set.device());
-  const auto x = at::randn({2, 19, 48}).to(set.device());
-  const auto of_a = a(x), of_b = b(x);
-  set.pack();
-  EXPECT_FALSE(a.weight.tensor.defined()) << "one copy";
-  const auto found = both(x);
-  EXPECT_LT(test::relative_l2(found[0], of_a), test::bound(1e-6));
-  EXPECT_LT(test::relative_l2(found[1], of_b), test::bound(1e-6));
-  at::globalContext().setUserEnabledMkldnn(true);
-}
-
 INSTANTIATE_TEST_SUITE_P(All, LinearForms,
                          testing::Combine(testing::Values(at::kFloat, at::kBFloat16),
                                           testing::Bool(),

@@ -49,9 +49,6 @@ struct WanAttention {
   WanAttention(const weights::ParamScope& scope, const config::WanTransformerConfig& config,
                std::optional<int64_t> image_dim = {});
 
-  /// From the next loading on, over_self makes queries, keys and values in one product.
-  void stack(weights::ParamSet& set);
-
   /// x_BSD -> [B, S, D]. Throws Error(Unsupported) if more than one rank shares the tokens.
   at::Tensor over_self(const at::Tensor& x_BSD, const nn::Rope& rope,
                        const BlockContext& context) const;
@@ -69,7 +66,6 @@ struct WanAttention {
   nn::Linear to_q, to_k, to_v, to_out;
   nn::RmsNorm norm_q, norm_k;
   std::optional<ImageKeys> image;
-  std::optional<nn::StackedLinear> to_qkv;
   int64_t heads;
 };
 

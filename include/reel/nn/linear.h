@@ -25,22 +25,4 @@ struct Linear {
   Activation activation;
 };
 
-/// Layers that read the same, as one product: their weights are stacked after loading.
-class StackedLinear {
- public:
-  /// Whether layers of `set` are to be stacked: not where each is packed by itself, and elsewhere
-  /// if REEL_STACKED_QKV=1 asks for it (until that is measured).
-  static bool asked_for(const weights::ParamSet& set);
-
-  /// Of layers alike in size, with biases, and not packed.
-  StackedLinear(weights::ParamSet& set, const std::vector<const Linear*>& layers);
-
-  /// x [..., in] -> of each layer [..., out], views of one tensor.
-  std::vector<at::Tensor> operator()(const at::Tensor& x) const;
-
- private:
-  const int64_t count_;
-  const weights::Packed &weight_, &bias_;
-};
-
 }  // namespace reel::nn

@@ -14,7 +14,7 @@ import traces
 from worker import Worker
 
 WHAT = ("tests", "loop")
-LIMIT_S = 240
+LIMIT_S = 120
 SKIPPED = 77
 
 

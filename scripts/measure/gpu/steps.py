@@ -15,9 +15,7 @@ HERE = Path(__file__).resolve().parent
 COMPILE_S = 300
 
 
-def who_of(case):
-    """Our own kernels are the transformer's."""
-    return ("reel", "fused", "diffusers") if case.kind == "transformer" else ("reel", "diffusers")
+PROGRAMS = ("reel", "diffusers")
 
 
 def relative_l2(one, other):
@@ -70,17 +68,16 @@ class Pair:
 
 def plan_of(case, together, done):
     """(who, what), in order, without what is done. Before it is timed, who begins anew is checked, and so warm."""
-    programs = who_of(case)
-    turns = [(who, "time 1") for who in programs] + [(who, "time 2") for who in reversed(programs)]
+    turns = [(who, "time 1") for who in PROGRAMS] + [(who, "time 2") for who in reversed(PROGRAMS)]
     if case.profiled:
-        turns += [(who, "profile") for who in programs]
+        turns += [(who, "profile") for who in PROGRAMS]
     if case.compiled:
         turns += [("diffusers_compiled", "time 1")]  # the last: it leaves nothing as it was
     turns = [turn for turn in turns if not done(*turn)]
     checked = done("diffusers", "check")
-    first = [who for who in programs if not checked or any(turn[0].startswith(who) for turn in turns)]
+    first = [who for who in PROGRAMS if not checked or any(turn[0].startswith(who) for turn in turns)]
     turns = [(who, "check") for who in first] + turns
-    order = [*programs, "diffusers_compiled"]
+    order = [*PROGRAMS, "diffusers_compiled"]
     return turns if together else sorted(turns, key=lambda turn: order.index(turn[0]))
 
 
@@ -120,16 +117,16 @@ def measure(bench, name):
 
 
 def turn(bench, pair, name, case, who, what, scratch):
-    found, fused = bench.store, who == "fused"
+    found = bench.store
     figure = found.get("steps", name, who) or {"turns": []}
     if what == "check":
-        out = {each: scratch / f"{each}.safetensors" for each in who_of(case)}
-        pair.ask(who, case.limit_s, count=1, guided=False, fused=fused, save=str(out[who]))
+        out = {each: scratch / f"{each}.safetensors" for each in PROGRAMS}
+        pair.ask(who, case.limit_s, count=1, guided=False, save=str(out[who]))
         figure |= {f"from_{other}": relative_l2(out[who], out[other])
                    for other in out if other != who and out[other].exists()}
     elif what == "profile":
         path = scratch / "trace.json"
-        pair.ask(who, case.limit_s, count=2, fused=fused, trace=str(path))
+        pair.ask(who, case.limit_s, count=2, trace=str(path))
         found.put("profile", name, who, figure=traces.summary(path, 2))
         return
     else:
@@ -137,6 +134,6 @@ def turn(bench, pair, name, case, who, what, scratch):
             pair.ask(who, case.limit_s, compile=True)
             figure["first_s"] = pair.ask(who, COMPILE_S, count=1)["seconds"][0]
         before = machine.clocks(bench.device)
-        took = pair.ask(who, case.limit_s, count=2 if bench.tiny else case.count, fused=fused)
+        took = pair.ask(who, case.limit_s, count=2 if bench.tiny else case.count)
         figure["turns"].append({**took, "clocks": [before, machine.clocks(bench.device)]})
     found.put("steps", name, who, figure={**figure, "together": pair.together})

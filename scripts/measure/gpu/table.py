@@ -57,28 +57,26 @@ def steps(figures):
     lines, notes = [], []
     for name, programs in figures.get("steps", {}).items():
         case = cases.STEPS[name]
-        known = {who: seconds(programs.get(who)) for who in ("reel", "fused", "diffusers", "diffusers_compiled")}
+        known = {who: seconds(programs.get(who)) for who in ("reel", "diffusers", "diffusers_compiled")}
         floor = floor_s(case, tflops, gbps)
-        distances = {who: programs.get("diffusers", {}).get(f"from_{who}", programs.get(who, {}).get("from_diffusers"))
-                     for who in ("reel", "fused")}
-        distances = {who: distance for who, distance in distances.items() if known[who]}
-        agreed = all(distance is not None and distance <= case.bound for distance in distances.values())
-        ours = [median(known[who]) for who in ("reel", "fused") if known[who]]
+        far = programs.get("diffusers", {}).get("from_reel", programs.get("reel", {}).get("from_diffusers"))
+        agreed = far is not None and far <= case.bound
+        ours = median(known["reel"]) if known["reel"] else None
         theirs = [median(known[who]) for who in ("diffusers", "diffusers_compiled") if known[who]]
-        ratio = text(min(theirs) / min(ours)) if ours and theirs and agreed else ""
+        ratio = text(min(theirs) / ours) if ours and theirs and agreed else ""
         peaks = [peak(programs.get(who)) for who in ("reel", "diffusers")]
         lines.append([name, *(cell(values) for values in known.values()), text(floor),
-                      text(min(ours) / floor) if ours and floor else "", ratio, text(GOALS.get(name)),
-                      " ".join(text(far) or "?" for far in distances.values()) + f" ≤ {case.bound:g}", *peaks])
+                      text(ours / floor) if ours and floor else "", ratio, text(GOALS.get(name)),
+                      f"{text(far) or '?'} ≤ {case.bound:g}", *peaks])
         notes += [f"- {name}, {who}: {failure(f)}" for who, f in programs.items() if "failed" in f]
         if not all(f.get("together", True) for f in programs.values()):
             notes.append(f"- {name}: one program after the other; the GPU is too small for both")
     if not lines:
         return []
-    head = ["", "Reel", "Reel, own kernels", "Diffusers", "Diffusers, compiled", "floor", "Reel / floor",
+    head = ["", "Reel", "Diffusers", "Diffusers, compiled", "floor", "Reel / floor",
             "Diffusers / Reel", "goal", "relative L2 to Diffusers", "Reel's peak", "Diffusers' peak"]
     said = ("Seconds of a denoising step with guidance, a VAE's decode, a prompt's encoding: median (least – most). "
-            "Ratios are of the best of each; none without agreement. Peaks: MiB allocated / reserved. "
+            "Ratios are to the better of Diffusers'; none without agreement. Peaks: MiB allocated / reserved. "
             f"Floor: {text(tflops)} TFLOP/s, {text(gbps)} GB/s ({words}).")
     return ["## Ours beside Diffusers", "", said, "", *rows(head, lines), *notes, ""]
 

@@ -34,10 +34,6 @@ WanAttention::WanAttention(const weights::ParamScope& scope, const config::WanTr
                           {scope / "norm_added_k", c.dim(), c.eps}});
 }
 
-void WanAttention::stack(weights::ParamSet& set) {
-  to_qkv.emplace(set, std::vector<const nn::Linear*>{&to_q, &to_k, &to_v});
-}
-
 at::Tensor WanAttention::over_self(const at::Tensor& x_BSD, const nn::Rope& rope,
                                    const BlockContext& context) const {
   if (context.sequence.size() != 1) {
@@ -46,13 +42,12 @@ at::Tensor WanAttention::over_self(const at::Tensor& x_BSD, const nn::Rope& rope
   const int64_t S = x_BSD.size(1);
   const auto cos_SR = of_rank(rope.cos_SR, 0, context.first_token, S);
   const auto sin_SR = of_rank(rope.sin_SR, 0, context.first_token, S);
-  const auto turned = [&](const at::Tensor& y_BSD, const nn::RmsNorm& norm) {
-    return kernels::rms_norm_rope(y_BSD, norm.weight.tensor, norm.eps, cos_SR, sin_SR)
+  const auto turned = [&](const nn::Linear& to, const nn::RmsNorm& norm) {
+    return kernels::rms_norm_rope(to(x_BSD), norm.weight.tensor, norm.eps, cos_SR, sin_SR)
         .unflatten(2, {heads, -1});
   };
-  const auto qkv = to_qkv ? (*to_qkv)(x_BSD) : std::vector{to_q(x_BSD), to_k(x_BSD), to_v(x_BSD)};
-  const auto q_BSHd = turned(qkv[0], norm_q), k_BSHd = turned(qkv[1], norm_k);
-  const auto v_BSHd = qkv[2].unflatten(2, {heads, -1});
+  const auto q_BSHd = turned(to_q, norm_q), k_BSHd = turned(to_k, norm_k);
+  const auto v_BSHd = to_v(x_BSD).unflatten(2, {heads, -1});
   return to_out(nn::attention(q_BSHd, k_BSHd, v_BSHd).flatten(2));
 }
 
@@ -87,9 +82,7 @@ WanBlock::WanBlock(const weights::ParamScope& scope, const config::WanTransforme
              weights::Keep::Compute, nn::Activation::GeluTanh),
       ffn_out(scope / "ffn" / "net" / 2, c.ffn_dim, c.dim()),
       scale_shift_table(scope.declare("scale_shift_table", {1, 6, c.dim()}, weights::Keep::Fp32)),
-      eps(c.eps) {
-  if (nn::StackedLinear::asked_for(scope.set())) attn1.stack(scope.set());
-}
+      eps(c.eps) {}
 
 at::Tensor WanBlock::operator()(const at::Tensor& x_BSD, const StepTime& time, const nn::Rope& rope,
                                 const ContextKeys& keys, const BlockContext& context) const {
