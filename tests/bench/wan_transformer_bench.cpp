@@ -79,8 +79,10 @@ class WanTransformerBench final : public Bench {
     Steps steps(device);
     pipeline::Denoiser denoiser(expert_, nullptr, sampling::make_scheduler(scheduler, count),
                                 request, 0, prompts, {}, state.latents_1CThw, nullptr, group);
-    RECORD_USER_SCOPE("denoise");
-    pipeline::denoise(denoiser, state, 0, steps, group, none);
+    {
+      RECORD_USER_SCOPE("denoise");
+      pipeline::denoise(denoiser, state, 0, steps, group, none);
+    }
     return {steps.seconds(count), state.latents_1CThw};
   }
 

@@ -147,6 +147,7 @@ def markdown(data):
     about = ", ".join(f"{key} {value}" for key, value in data["machine"].items())
     lines = [f"# {data['name']}, {data['date']}", "", *(f"    {command}" for command in data["commands"]), "",
              f"Reel {data['reel']}; {about}.", ""]
+    lines += [data["note"], ""] if "note" in data else []
     if data.get("tiny"):
         lines += ["**Tiny sizes: these figures say that the way works, not how fast anything is.**", ""]
     for part in (steps, correct, profile, ceilings, whole):
