@@ -17,7 +17,7 @@ class Store:
         """Step, seconds spent and the optimizer's state; 0, 0 and None where nothing was saved."""
         if not self.path.exists():
             return 0, 0.0, None
-        saved = torch.load(self.path, weights_only=True)
+        saved = torch.load(self.path, weights_only=True, map_location="cpu")
         model.load_state_dict(saved["model"])
         return saved["step"], saved["spent"], saved["optimizer"]
 
@@ -37,3 +37,10 @@ class Store:
 def latest(folder, name):
     """The last stage's."""
     return Store(folder, max(Path(folder).glob(f"{name}.?.pt")).stem)
+
+
+def once(path, make):
+    """What JSON file `path` says; made and written where it is not there."""
+    if not path.exists():
+        path.write_text(json.dumps(make()) + "\n")
+    return json.loads(path.read_text())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import random
 from pathlib import Path
 
@@ -11,23 +12,26 @@ import torch
 import vae
 import world
 
+# What takes longest to learn, and how much more often it is drawn where only that is left
+HARD = {"star": 2, "cross": 2, "circling": 10, "bouncing": 5}
+MOST = 20
+
 
 def shape_of(width, height, frames):
     return (vae.Z, (frames - 1) // 4 + 1, height // 8, width // 8)
 
 
 class Bucket:
-    """Clips of one size: latents float16 [capacity, Z, t, h, w], not yet normalised."""
+    """Clips of one size: latents float16 [capacity, Z, t, h, w], not yet normalised. `hard`: more of what is."""
 
-    def __init__(self, folder, size, capacity, two):
-        self.size, self.capacity, self.two = size, capacity, two
-        name = "{}x{}x{}".format(*size)
+    def __init__(self, folder, size, capacity, two, hard):
+        self.size, self.capacity, self.two, self.hard = size, capacity, two, hard
+        name = "{}x{}x{}".format(*size) + (".hard" if hard else "")
         self.scenes_path = Path(folder) / f"{name}.jsonl"
         shape, path = (capacity, *shape_of(*size)), Path(folder) / f"{name}.f16"
-        mode = "r+" if path.exists() and path.stat().st_size == 2 * numpy.prod(shape) else "w+"
-        if mode == "w+":
-            self.scenes_path.unlink(missing_ok=True)
-        self.data = numpy.memmap(path, numpy.float16, mode, shape=shape)
+        path.touch()  # begins as zeros, and grows with what is asked for
+        os.truncate(path, 2 * int(numpy.prod(shape)))
+        self.data = numpy.memmap(path, numpy.float16, "r+", shape=shape)
         self.scenes = []
         if self.scenes_path.exists():
             self.scenes = [read_scene(line) for line in self.scenes_path.read_text().splitlines()][:capacity]
@@ -35,24 +39,38 @@ class Bucket:
     def grow(self, model, count):
         """Renders and encodes up to `count` more clips."""
         count = min(count, self.capacity - len(self.scenes))
-        if count <= 0:
-            return
-        width, height, frames = self.size
-        rng = random.Random(f"{self.size} {len(self.scenes)}")
-        scenes = [world.sample(rng, two=self.two, width=width, height=height) for _ in range(count)]
-        x = world.signal(torch.stack([world.render(s, width, height, frames) for s in scenes]))
-        with torch.no_grad():
-            mean, _ = vae.encode(model, x.contiguous(memory_format=torch.channels_last_3d))
+        if count > 0:
+            self.add(*self.rendered(count, f"{self.size} {len(self.scenes)}"), model)
+
+    def rendered(self, count, seed):
+        """Scenes, and their clips uint8 [count, T, 3, H, W]."""
+        (width, height, frames), rng, scenes = self.size, random.Random(seed), []
+        while len(scenes) < count:
+            scene = world.sample(rng, two=self.two, width=width, height=height)
+            if not self.hard or rng.random() < hardness(scene):
+                scenes.append(scene)
+        return scenes, torch.stack([world.render(s, width, height, frames) for s in scenes])
+
+    def add(self, scenes, clips, model):
+        """Encodes them and keeps what there is room for."""
         at = len(self.scenes)
-        self.data[at : at + count] = mean.contiguous().numpy()
+        scenes, clips = scenes[: self.capacity - at], clips[: self.capacity - at]
+        with torch.no_grad():
+            mean, _ = vae.encode(model, world.signal(clips).contiguous(memory_format=torch.channels_last_3d))
+        self.data[at : at + len(scenes)] = mean.half().cpu().numpy()
         with self.scenes_path.open("a") as file:
-            file.writelines(write_scene(s) + "\n" for s in scenes)
+            file.write("".join(write_scene(s) + "\n" for s in scenes))
         self.scenes += scenes
 
     def batch(self, rng, count):
         """[count, Z, t, h, w] float32, and the scenes."""
         rows = sorted(rng.randrange(len(self.scenes)) for _ in range(count))
         return torch.from_numpy(self.data[rows].astype(numpy.float32)), [self.scenes[r] for r in rows]
+
+
+def hardness(scene):
+    """0…1"""
+    return max(HARD.get(s.shape, 1) * HARD.get(s.motion, 1) for s in scene.shapes) / MOST
 
 
 def write_scene(scene):

@@ -5,14 +5,14 @@ from torch import nn
 
 
 def _orthogonal(g, steps=5):
-    """Nearly U V^T of g = U S V^T: Newton and Schulz' iteration of the fifth order."""
-    wide = g.shape[0] <= g.shape[1]
-    x = g if wide else g.T
-    x = x / (x.norm() + 1e-7)
+    """Nearly U V^T of each of g [N, rows, columns] = U S V^T: Newton and Schulz' iteration of the fifth order."""
+    wide = g.shape[1] <= g.shape[2]
+    x = g if wide else g.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
-        a = x @ x.T
+        a = x @ x.mT
         x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x if wide else x.T
+    return x if wide else x.mT
 
 
 class _Matrices(torch.optim.Optimizer):
@@ -24,13 +24,19 @@ class _Matrices(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
+            alike = {}
             for p in (p for p in group["params"] if p.grad is not None):
                 if "momentum" not in self.state[p]:
                     self.state[p]["momentum"] = torch.zeros_like(p)
-                m = self.state[p]["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                update = _orthogonal(p.grad.lerp(m, group["momentum"]).flatten(1))
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(update.view_as(p), alpha=-group["lr"] * 0.2 * max(update.shape) ** 0.5)
+                alike.setdefault((len(p), p.numel() // len(p)), []).append(p)
+            for shape, those in alike.items():
+                gradients, momenta = [p.grad for p in those], [self.state[p]["momentum"] for p in those]
+                torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+                ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
+                updates = _orthogonal(torch.stack([g.flatten(1) for g in ahead]))
+                torch._foreach_mul_(those, 1 - group["lr"] * group["weight_decay"])
+                size = group["lr"] * 0.2 * max(shape) ** 0.5
+                torch._foreach_add_(those, [u.view_as(p) for u, p in zip(updates, those)], alpha=-size)
 
 
 class Muon:

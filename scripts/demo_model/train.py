@@ -1,13 +1,15 @@
 """Trains text encoder and transformer: train.py --cache DIR --stage S --steps N. Goes on where it stopped.
 
 Stage 0: the text encoder alone, reading attributes out of captions. 1: small clips, as latents of the VAE in the same
-folder. 2: clips of the right size. 3: the same, and the rate goes down to nothing.
+folder. 2: clips of the right size. 3: the same, and the rate goes down to nothing. 4 and 5: once more, with more of
+what is hard. Big batches (--tokens) are for a GPU; render.py makes clips enough beforehand.
 """
 
 import argparse
 import copy
 import random
 import time
+from pathlib import Path
 
 import torch
 
@@ -20,14 +22,15 @@ import vae
 import words
 import world
 
-TOKENS = 2560  # of a batch
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+FALLING, HARD = (0, 3, 4, 5), (4, 5)  # stages in which the rate goes down; that get more of what is hard
 # (width, height, frames): clips kept; the share of batches in each stage
 BUCKETS = {
     (64, 64, 9): (20000, {1: 0.6}),
-    (64, 64, 17): (6000, {1: 0.4, 2: 0.1, 3: 0.1}),
-    (96, 96, 17): (10000, {2: 0.7, 3: 0.7}),
-    (96, 96, 33): (1000, {2: 0.1, 3: 0.1}),
-    (128, 96, 17): (1000, {2: 0.1, 3: 0.1}),
+    (64, 64, 17): (6000, {1: 0.4, 2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
+    (96, 96, 17): (20000, {2: 0.7, 3: 0.7, 4: 0.85, 5: 0.85}),
+    (96, 96, 33): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
+    (128, 96, 17): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
 }
 
 
@@ -46,59 +49,98 @@ class Captions:
         self.tokenizer, self.attributes = tokenizer, attributes
 
     def __call__(self, rng, scenes, drop=0.0):
-        """ids and mask [B, L], the lengths, the attributes' targets; a dropped caption is empty."""
+        """ids and mask [B, L], the lengths, the attributes' targets; a dropped caption is empty and has none."""
         told = [captions.caption(rng, scene) for scene in scenes]
         targets = torch.tensor([self.attributes.targets(s, t) for s, (_, t) in zip(scenes, told)])
         kept = torch.tensor([rng.random() >= drop for _ in scenes])
+        targets[~kept] = model.NO_TARGET
         ids = [self.tokenizer.encode(text if keep else "").ids for (text, _), keep in zip(told, kept)]
         lengths = torch.tensor([len(i) for i in ids])
-        width = int(lengths.max()) + 1
+        width = int(lengths.max()) // 16 * 16 + 16  # at least one place is free
         padded = torch.tensor([i + [0] * (width - len(i)) for i in ids])
-        return padded, (torch.arange(width) < lengths[:, None]).long(), lengths, targets, kept
+        return padded, (torch.arange(width) < lengths[:, None]).long(), lengths, targets
 
 
 def sigmas(count, generator):
     """Mostly in the middle, where a clip takes shape, and a tenth anywhere."""
-    s = torch.sigmoid(torch.randn(count, generator=generator) * 1.1 + 0.4)
-    anywhere = torch.rand(count, generator=generator)
-    return torch.where(torch.rand(count, generator=generator) < 0.1, anywhere, s).clamp(1e-3, 1)
+    given = {"generator": generator, "device": generator.device}
+    s = torch.sigmoid(torch.randn(count, **given) * 1.1 + 0.4)
+    anywhere = torch.rand(count, **given)
+    return torch.where(torch.rand(count, **given) < 0.1, anywhere, s).clamp(1e-3, 1)
+
+
+def coder_of(cache):
+    """The VAE whose latents are learned."""
+    coder = vae.create(**vae.NARROW).requires_grad_(False)
+    if not checkpoint.Store(cache, "vae.2").load(coder)[0]:
+        raise SystemExit("train the VAE first")
+    return coder
+
+
+def buckets_of(cache, stage, two):
+    kept = {size: count for size, (count, shares) in BUCKETS.items() if stage in shares}
+    return [latents.Bucket(cache, size, count, two, stage in HARD) for size, count in kept.items()]
 
 
 class Clips:
     """Batches of latents of the sizes of a stage."""
 
-    def __init__(self, cache, stage, two, coder, transformer):
-        self.coder = coder
-        kept = {size: (count, shares[stage]) for size, (count, shares) in BUCKETS.items() if stage in shares}
-        self.buckets = [latents.Bucket(cache, size, count, two) for size, (count, _) in kept.items()]
-        self.shares = [share for _, share in kept.values()]
-        self.ropes = {size: model.rope_of(transformer, (1, *latents.shape_of(*size))) for size in kept}
-        mean, std = latents.statistics(coder)
+    def __init__(self, cache, stage, two, tokens):
+        self.buckets = buckets_of(cache, stage, two)
+        self.shares = [BUCKETS[b.size][1][stage] for b in self.buckets]
+        self.coder, self.tokens = coder_of(cache), tokens
+        mean, std = checkpoint.once(Path(cache) / "statistics.json", lambda: latents.statistics(self.coder))
         self.mean, self.std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in (mean, std))
 
     def __call__(self, rng):
         """Size, normalised latents [B, Z, t, h, w], their scenes."""
         bucket = rng.choices(self.buckets, self.shares)[0]
-        want = max(4, TOKENS // (torch.Size(latents.shape_of(*bucket.size)[1:]).numel() // 4))
-        bucket.grow(self.coder, max(want // 8, 2 * want - len(bucket.scenes)))
+        want = max(4, self.tokens // (torch.Size(latents.shape_of(*bucket.size)[1:]).numel() // 4))
+        if torch.utils.data.get_worker_info() is None:  # one process writes
+            bucket.grow(self.coder, max(want // 8, 2 * want - len(bucket.scenes)))
         x, scenes = bucket.batch(rng, want)
         return bucket.size, (x - self.mean) / self.std, scenes
+
+
+class Batches(torch.utils.data.IterableDataset):
+    """Without end: size, latents or None, then what Captions gives."""
+
+    def __init__(self, clips, text_of, step):
+        self.clips, self.text_of, self.step = clips, text_of, step
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        rng = random.Random(self.step if worker is None else f"{self.step} {worker.id}")
+        while True:
+            if self.clips:
+                size, x, scenes = self.clips(rng)
+            else:
+                size, x, scenes = None, None, [world.sample(rng, two=0.4) for _ in range(64)]
+            yield size, x, *self.text_of(rng, scenes, drop=0.1 if self.clips else 0)
 
 
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--cache", required=True)
-    arguments.add_argument("--stage", type=int, choices=(0, 1, 2, 3), required=True)
+    arguments.add_argument("--stage", type=int, choices=range(6), required=True)
     arguments.add_argument("--steps", type=int, required=True)
+    arguments.add_argument("--seconds", type=float, default=float("inf"), help="ends then, the rate too")
+    arguments.add_argument("--tokens", type=int, default=2560, help="of a batch")
     arguments.add_argument("--two", type=float, default=0.25, help="share of clips with two shapes")
     arguments.add_argument("--rate", type=float, default=4e-3)
     arguments.add_argument("--threads", type=int, default=2)
     a = arguments.parse_args()
+    began = time.time()
     torch.set_num_threads(a.threads)
+    torch.set_float32_matmul_precision("high")
+    device, gpu = DEVICE, DEVICE.type == "cuda"
 
     tokenizer = words.open_or_train(a.cache)
     parts = Parts(tokenizer.get_vocab_size())
     model.check(parts.transformer)
+    ropes = {size: model.rope_of(parts.transformer, (1, *latents.shape_of(*size))) for size in BUCKETS}
+    ropes = {size: [part.to(device) for part in rope] for size, rope in ropes.items()}
+    parts.to(device)
     optimizer = muon.Muon(parts, weight_decay=0.02, edges=("patch_embedding", "proj_out", "heads"))
     average = copy.deepcopy(parts).requires_grad_(False)
     store, average_store = (checkpoint.Store(a.cache, f"{name}.{a.stage}") for name in ("model", "average"))
@@ -110,38 +152,38 @@ def main():
     if optimizer_state:
         optimizer.load_state_dict(optimizer_state)
 
-    clips = None
-    if a.stage:
-        coder = vae.create(**vae.NARROW).requires_grad_(False)
-        if not checkpoint.Store(a.cache, "vae.2").load(coder)[0]:
-            raise SystemExit("train the VAE first")
-        clips = Clips(a.cache, a.stage, a.two, coder, parts.transformer)
-        model.faster()
-    text_of = Captions(tokenizer, parts.attributes)
-    rng, generator = random.Random(step), torch.Generator().manual_seed(step)
+    clips = Clips(a.cache, a.stage, a.two, a.tokens) if a.stage else None
+    model.faster(dynamic=True if gpu else None)
+    batches = Batches(clips, Captions(tokenizer, parts.attributes), step)
+    batches = torch.utils.data.DataLoader(batches, None, num_workers=8 if gpu else 0, collate_fn=tuple)
+    generator = torch.Generator(device).manual_seed(step)
     told, sums = time.time(), {}
-    while step < a.steps:
-        if clips:
-            size, x, scenes = clips(rng)
-        else:
-            scenes = [world.sample(rng, two=0.4) for _ in range(64)]
-        ids, mask, lengths, targets, kept = text_of(rng, scenes, drop=0.1 if clips else 0)
+
+    def save():
+        store.save(parts, optimizer, step, spent)
+        average_store.save(average, optimizer, step, spent)
+
+    for size, *batch in batches:
+        left = 1 - max(step / a.steps, (time.time() - began) / a.seconds)
+        if left <= 0:
+            break
+        x, ids, mask, lengths, targets = (t if t is None else t.to(device, non_blocking=True) for t in batch)
         states = parts.text(input_ids=ids, attention_mask=mask).last_hidden_state * mask[..., None]
-        loss, right = parts.attributes.loss(states[kept], mask[kept], targets[kept])
-        figures = {"words": loss.item(), "read": right.mean().item()}
+        loss, right = parts.attributes.loss(states, mask, targets)
+        figures = {"words": loss.detach(), "read": right}
         if clips:
-            noise = torch.randn(x.shape, generator=generator)
+            noise = torch.randn(x.shape, generator=generator, device=device)
             sigma = sigmas(len(x), generator)
             s = sigma.view(-1, 1, 1, 1, 1)
             bias = model.places_bias(lengths, ids.shape[1])
-            v = model.velocity(parts.transformer, (1 - s) * x + s * noise, sigma, states, bias, clips.ropes[size])
+            with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
+                v = model.velocity(parts.transformer, (1 - s) * x + s * noise, sigma, states, bias, ropes[size])
             flow = (v - (noise - x)).square().mean()
-            figures["flow {}x{}x{}".format(*size)] = flow.item()
+            figures["flow {}x{}x{}".format(*size)] = flow.detach()
             loss = flow + 0.1 * loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
-        left = (1 - step / a.steps) if a.stage in (0, 3) else 1
-        optimizer.step(a.rate * min(1, (step + 1) / 100) * left)
+        optimizer.step(a.rate * min(1, (step + 1) / 100) * (left if a.stage in FALLING else 1))
         step += 1
         with torch.no_grad():
             weight = 1 - min(0.999, (step + 1) / (step + 20))
@@ -152,11 +194,11 @@ def main():
         if step % 100 == 0:
             now = time.time()
             spent, told = spent + now - told, now
-            store.log(step, spent, **{n: total / times for n, (total, times) in sums.items()})
+            store.log(step, spent, **{n: (total / times).item() for n, (total, times) in sums.items()})
             sums.clear()
-        if step % 100 == 0 or step == a.steps:
-            store.save(parts, optimizer, step, spent)
-            average_store.save(average, optimizer, step, spent)
+        if step % (500 if gpu else 100) == 0:
+            save()
+    save()
 
 
 if __name__ == "__main__":
