@@ -10,7 +10,6 @@ from diffusers import UniPCMultistepScheduler, WanPipeline
 from transformers import T5Tokenizer
 
 import checkpoint
-import latents
 import train
 import vae
 import words
@@ -27,7 +26,7 @@ def main():
 
     coder = vae.create()
     checkpoint.latest(a.cache, "vae").load(coder)
-    mean, std = latents.statistics(coder)
+    mean, std = train.statistics_of(a.cache)
     saved = vae.create(latents_mean=[round(v, 5) for v in mean], latents_std=[round(v, 5) for v in std])
     saved.load_state_dict(coder.state_dict())
     tokenizer = words.open_or_train(a.cache)

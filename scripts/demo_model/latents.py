@@ -14,7 +14,7 @@ import world
 
 # What takes longest to learn, and how much more often it is drawn where only that is left
 HARD = {"star": 2, "cross": 2, "circling": 10, "bouncing": 5}
-MOST = 20
+MOST = HARD["star"] * HARD["circling"]
 
 
 def shape_of(width, height, frames):

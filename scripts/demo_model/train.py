@@ -77,6 +77,11 @@ def coder_of(cache):
     return coder
 
 
+def statistics_of(cache):
+    """latents.statistics of the learned latents, made once."""
+    return checkpoint.once(Path(cache) / "statistics.json", lambda: latents.statistics(coder_of(cache)))
+
+
 def buckets_of(cache, stage, two):
     kept = {size: count for size, (count, shares) in BUCKETS.items() if stage in shares}
     return [latents.Bucket(cache, size, count, two, stage in HARD) for size, count in kept.items()]
@@ -89,8 +94,7 @@ class Clips:
         self.buckets = buckets_of(cache, stage, two)
         self.shares = [BUCKETS[b.size][1][stage] for b in self.buckets]
         self.coder, self.tokens = coder_of(cache), tokens
-        mean, std = checkpoint.once(Path(cache) / "statistics.json", lambda: latents.statistics(self.coder))
-        self.mean, self.std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in (mean, std))
+        self.mean, self.std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in statistics_of(cache))
 
     def __call__(self, rng):
         """Size, normalised latents [B, Z, t, h, w], their scenes."""
@@ -133,14 +137,14 @@ def main():
     began = time.time()
     torch.set_num_threads(a.threads)
     torch.set_float32_matmul_precision("high")
-    device, gpu = DEVICE, DEVICE.type == "cuda"
+    gpu = DEVICE.type == "cuda"
 
     tokenizer = words.open_or_train(a.cache)
     parts = Parts(tokenizer.get_vocab_size())
     model.check(parts.transformer)
     ropes = {size: model.rope_of(parts.transformer, (1, *latents.shape_of(*size))) for size in BUCKETS}
-    ropes = {size: [part.to(device) for part in rope] for size, rope in ropes.items()}
-    parts.to(device)
+    ropes = {size: [part.to(DEVICE) for part in rope] for size, rope in ropes.items()}
+    parts.to(DEVICE)
     optimizer = muon.Muon(parts, weight_decay=0.02, edges=("patch_embedding", "proj_out", "heads"))
     average = copy.deepcopy(parts).requires_grad_(False)
     store, average_store = (checkpoint.Store(a.cache, f"{name}.{a.stage}") for name in ("model", "average"))
@@ -155,28 +159,27 @@ def main():
     clips = Clips(a.cache, a.stage, a.two, a.tokens) if a.stage else None
     model.faster(dynamic=True if gpu else None)
     batches = Batches(clips, Captions(tokenizer, parts.attributes), step)
-    batches = torch.utils.data.DataLoader(batches, None, num_workers=8 if gpu else 0, collate_fn=tuple)
-    generator = torch.Generator(device).manual_seed(step)
-    told, sums = time.time(), {}
+    batches = iter(torch.utils.data.DataLoader(batches, None, num_workers=8 if gpu else 0, collate_fn=tuple))
+    generator = torch.Generator(DEVICE).manual_seed(step)
+    told, sums, saved = time.time(), {}, step
 
     def save():
         store.save(parts, optimizer, step, spent)
         average_store.save(average, optimizer, step, spent)
+        return step
 
-    for size, *batch in batches:
-        left = 1 - max(step / a.steps, (time.time() - began) / a.seconds)
-        if left <= 0:
-            break
-        x, ids, mask, lengths, targets = (t if t is None else t.to(device, non_blocking=True) for t in batch)
+    while (left := 1 - max(step / a.steps, (time.time() - began) / a.seconds)) > 0:
+        size, *batch = next(batches)
+        x, ids, mask, lengths, targets = (t if t is None else t.to(DEVICE) for t in batch)
         states = parts.text(input_ids=ids, attention_mask=mask).last_hidden_state * mask[..., None]
         loss, right = parts.attributes.loss(states, mask, targets)
         figures = {"words": loss.detach(), "read": right}
         if clips:
-            noise = torch.randn(x.shape, generator=generator, device=device)
+            noise = torch.randn(x.shape, generator=generator, device=DEVICE)
             sigma = sigmas(len(x), generator)
             s = sigma.view(-1, 1, 1, 1, 1)
             bias = model.places_bias(lengths, ids.shape[1])
-            with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
+            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=gpu):
                 v = model.velocity(parts.transformer, (1 - s) * x + s * noise, sigma, states, bias, ropes[size])
             flow = (v - (noise - x)).square().mean()
             figures["flow {}x{}x{}".format(*size)] = flow.detach()
@@ -197,8 +200,9 @@ def main():
             store.log(step, spent, **{n: (total / times).item() for n, (total, times) in sums.items()})
             sums.clear()
         if step % (500 if gpu else 100) == 0:
-            save()
-    save()
+            saved = save()
+    if step > saved:
+        save()
 
 
 if __name__ == "__main__":

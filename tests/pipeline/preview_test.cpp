@@ -82,7 +82,7 @@ double correlation(const at::Tensor& a, const at::Tensor& b) {
 TEST(Previews, LookLikeTheVideo) {
   const auto [seen, foreseen] = seen_and_foreseen(1);
   EXPECT_GE(correlation(seen, foreseen), 0.7);
-  EXPECT_LT(correlation(seen, foreseen.flip({0, 2})), 0.7) << "the twin: red for blue, in a mirror";
+  EXPECT_LT(correlation(seen, foreseen.flip({2})), 0.7) << "the twin: seen in a mirror";
 }
 
 }  // namespace

@@ -13,8 +13,6 @@ from worker import Failed, Worker
 
 HERE = Path(__file__).resolve().parent
 COMPILE_S = 300
-
-
 PROGRAMS = ("reel", "diffusers")
 
 
