@@ -9,7 +9,7 @@ namespace reel::http {
 namespace {
 
 constexpr size_t kReadAhead = 64 << 10;  // bytes of later requests that are taken in advance
-constexpr size_t kTurn = 1 << 20;        // bytes sent before other connections have their turn
+constexpr size_t kTurn = 128 << 10;      // bytes sent before other connections have their turn
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 

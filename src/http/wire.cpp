@@ -66,7 +66,7 @@ ssize_t Wire::send(File& file, size_t most) {
   auto offset = static_cast<off_t>(file.offset);
   if (tls_) {
     std::array<char, kRecord> piece;
-    const size_t wanted = std::min<uint64_t>(file.length, piece.size());
+    const size_t wanted = std::min<uint64_t>({file.length, piece.size(), most});
     const ssize_t got = pread(file.file.get(), piece.data(), wanted, offset);
     if (got <= 0) return got;
     sent = send(piece.data(), static_cast<size_t>(got), false);

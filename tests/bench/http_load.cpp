@@ -33,7 +33,9 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr auto kGrace = 5s;  // after the end, for replies that are due
+constexpr auto kSettle = 500ms;        // for the server to accept them all
+constexpr auto kGrace = 5s;            // after the end, for replies that are due
+constexpr uint64_t kTurn = 256 << 10;  // bytes read before other clients have their turn
 
 double milliseconds(Clock::duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
@@ -52,7 +54,8 @@ struct Client {
   std::string request;
   Clock::time_point due{};
   int socket = -1;
-  size_t unsent = 0;  // of the request's end
+  uint32_t watched = 0;  // events
+  size_t unsent = 0;     // of the request's end
   bool asked = false, in_body = false, closes = false;
   std::string in{};
   uint64_t left = 0;  // of the body
@@ -132,6 +135,7 @@ void Clients::watch_for(Client& client, uint32_t events, int what) {
   event.events = events;
   event.data.ptr = &client;
   epoll_ctl(epoll_, what, client.socket, &event);
+  client.watched = events;
 }
 
 // With a new connection.
@@ -165,15 +169,16 @@ void Clients::flush(Client& client) {
   const char* const from = client.request.data() + client.request.size() - client.unsent;
   const ssize_t sent = send(client.socket, from, client.unsent, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent > 0) client.unsent -= static_cast<size_t>(sent);
-  watch_for(client, client.unsent > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+  const uint32_t events = client.unsent > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  if (events != client.watched) watch_for(client, events, EPOLL_CTL_MOD);
 }
 
 void Clients::receive(Client& client) {
   std::array<char, 64 << 10> buffer;
-  for (int turns = 0; turns < 16; ++turns) {
+  for (const uint64_t end = client.load.bytes + kTurn; client.load.bytes < end;) {
     // Who only counts a body need not copy it.
     const bool counts = client.in_body && !client.is("watch");
-    const size_t most = counts ? std::min<uint64_t>(client.left, 1 << 20) : buffer.size();
+    const size_t most = counts ? std::min(client.left, kTurn) : buffer.size();
     const ssize_t got = recv(client.socket, counts ? nullptr : buffer.data(), most,
                              MSG_DONTWAIT | (counts ? MSG_TRUNC : 0));
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -240,7 +245,7 @@ void Clients::replied(Client& client) {
 
 json Clients::run() {
   for (const auto& client : clients_) connect(*client, true);
-  const auto start = Clock::now();
+  const auto start = Clock::now() + kSettle;
   end_ = start + std::chrono::duration_cast<Clock::duration>(seconds_);
   std::unordered_map<const Load*, std::pair<size_t, size_t>> places;  // next, of how many
   for (const auto& client : clients_) ++places[&client->load].second;
@@ -251,7 +256,8 @@ json Clients::run() {
     due_.emplace(client->due, client.get());
   }
   std::array<epoll_event, 512> events;
-  for (auto now = start; now < end_ || (waiting_ > 0 && now < end_ + kGrace); now = Clock::now()) {
+  for (auto now = Clock::now(); now < end_ || (waiting_ > 0 && now < end_ + kGrace);
+       now = Clock::now()) {
     while (now < end_ && !due_.empty() && due_.top().first <= now) {
       Client& client = *due_.top().second;
       due_.pop();
