@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <array>
+#include <cstring>
 
 #include "reel/base/error.h"
 
@@ -11,10 +12,18 @@ namespace {
 
 template <class T>
 T from_entropy() {
-  T value;
-  if (getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) {
-    throw Error(ErrorCode::Internal, "getrandom: the system gave no entropy");
+  // The system is asked for as much as it gives at once: every request needs an id.
+  thread_local std::array<uint8_t, 256> pool;
+  thread_local size_t left = 0;
+  if (left < sizeof(T)) {
+    if (getrandom(pool.data(), pool.size(), 0) != static_cast<ssize_t>(pool.size())) {
+      throw Error(ErrorCode::Internal, "getrandom: the system gave no entropy");
+    }
+    left = pool.size();
   }
+  T value;
+  left -= sizeof(T);
+  std::memcpy(&value, pool.data() + left, sizeof(T));
   return value;
 }
 

@@ -86,6 +86,7 @@ void warning(std::string_view event, Fields fields) { write(spdlog::level::warn,
 void error(std::string_view event, Fields fields) { write(spdlog::level::err, event, fields); }
 
 void set_level(Level level) { logger().set_level(to_spdlog(level)); }
+bool shows(Level level) { return logger().should_log(to_spdlog(level)); }
 
 Level parse_level(std::string_view name) {
   if (name == "debug") return Level::Debug;

@@ -79,4 +79,10 @@ Reply json_reply(const nlohmann::json& body) {
   return reply;
 }
 
+Reply json_reply(JsonText body) {
+  Reply reply;
+  reply.body = std::move(body).take();
+  return reply;
+}
+
 }  // namespace reel::http

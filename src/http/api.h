@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "event_feed.h"
+#include "json_text.h"
 #include "message.h"
 #include "reel/http/server.h"
 #include "router.h"
@@ -58,6 +59,7 @@ struct Api {
 nlohmann::json capabilities_json(const gen::Description& model, bool webhooks);
 
 Reply json_reply(const nlohmann::json& body);
+Reply json_reply(JsonText body);
 
 void add_all_routes(Router& router, Api& api);
 

@@ -56,6 +56,17 @@ std::function<void()> unthrowing(std::function<void()> work) {
   return [work = std::move(work)] { fault_of(work); };
 }
 
+// Formatting it for every reply would take a tenth of a poll.
+const std::string& now_as_date() {
+  thread_local int64_t second = 0;
+  thread_local std::string date;
+  if (const int64_t now = unix_seconds(); now != second) {
+    second = now;
+    date = http_date(now);
+  }
+  return date;
+}
+
 void say_when_to_retry(Reply& reply) {
   for (const auto& [name, value] : reply.headers) {
     if (name == "Retry-After") return;
@@ -66,9 +77,10 @@ void say_when_to_retry(Reply& reply) {
   reply.headers.emplace_back("x-should-retry", "true");
 }
 
+constexpr std::string_view kVideos = "/v1/videos/";
+
 /// What OpenAI's SDKs ask of other models.
 bool is_of_other_models(std::string_view path) {
-  constexpr std::string_view kVideos = "/v1/videos/";
   if (!path.starts_with(kVideos)) return false;
   const auto name = path.substr(kVideos.size(), path.find('/', kVideos.size()) - kVideos.size());
   return name == "characters" || name == "edits" || name == "extensions";
@@ -82,7 +94,11 @@ bool waits_for_model(std::string_view path) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Api& api) : api_(api), cors_(api.options.cors_origins), gate_(api, cors_) {
+Dispatcher::Dispatcher(Api& api)
+    : api_(api),
+      cors_(api.options.cors_origins),
+      gate_(api, cors_),
+      metrics_(api.services.metrics) {
   add_all_routes(router_, api);
 }
 
@@ -152,6 +168,13 @@ Wait Dispatcher::finished_later(Wait wait, Call call) const {
   return wait;
 }
 
+bool Dispatcher::is_quick(const Head& head) {
+  const std::string_view target = head.target;
+  return head.method == "GET" && !head.has_body() && target.starts_with(kVideos) &&
+         target.size() > kVideos.size() &&
+         target.find_first_of("/?%", kVideos.size()) == target.npos;
+}
+
 Reply Dispatcher::refuse(int status, const std::string& message) const {
   Reply reply = error_reply(status, message);
   Call call;
@@ -175,7 +198,7 @@ void Dispatcher::finish(Ready& ready, const Call& call) const {
 void Dispatcher::finish(Reply& reply, const Call& call) const {
   say_when_to_retry(reply);
   cors_.open(reply, call.origin);
-  reply.headers.emplace_back("Date", http_date(unix_seconds()));
+  reply.headers.emplace_back("Date", now_as_date());
   reply.headers.emplace_back("x-request-id", call.id);
   if (!call.trace.empty()) reply.headers.emplace_back("traceparent", call.trace);
   reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
@@ -188,21 +211,15 @@ void Dispatcher::finish(Reply& reply, const Call& call) const {
     timing->second += ", " + app;
   }
   const std::string route = call.route.empty() ? "other" : call.route;
-  Metrics& metrics = api_.services.metrics;
-  metrics
-      .counter("serve_http_requests_total", "HTTP requests answered, by route and status",
-               {{"route", route}, {"code", std::to_string(reply.status)}})
-      .add();
-  metrics
-      .histogram("serve_http_request_duration_seconds", "From a whole request to its reply",
-                 {{"route", route}})
-      .observe(call.time.seconds());
-  log::debug("http.request", {{"method", call.method},
-                              {"route", route},
-                              {"status", reply.status},
-                              {"ms", call.time.milliseconds()},
-                              {"request", call.id},
-                              {"trace", call.trace}});
+  metrics_.answered(route, reply.status, call.time.seconds());
+  if (log::shows(log::Level::Debug)) {
+    log::debug("http.request", {{"method", call.method},
+                                {"route", route},
+                                {"status", reply.status},
+                                {"ms", call.time.milliseconds()},
+                                {"request", call.id},
+                                {"trace", call.trace}});
+  }
 }
 
 }  // namespace reel::http

@@ -6,6 +6,7 @@
 #include "cors.h"
 #include "gate.h"
 #include "reel/base/clock.h"
+#include "request_metrics.h"
 
 namespace reel::http {
 
@@ -17,6 +18,10 @@ class Dispatcher {
 
   /// Throws nothing.
   Answer answer(Request& request) const;
+
+  /// Whether it asks for one job's state, as clients do by the thousand: microseconds. (Of a
+  /// completed job that looks whether its files are there.)
+  static bool is_quick(const Head& head);
 
   /// The reply to a request that no handler saw.
   Reply refuse(int status, const std::string& message) const;
@@ -40,6 +45,7 @@ class Dispatcher {
   Router router_;
   const Cors cors_;
   const Gate gate_;
+  mutable RequestMetrics metrics_;
 };
 
 }  // namespace reel::http

@@ -22,6 +22,7 @@ namespace reel::http {
 namespace {
 
 constexpr uint64_t kListener = 0, kEvent = 1, kFirstConnection = 2;
+constexpr int kQuick = 16;  // of one client, before other connections have their turn
 constexpr std::chrono::milliseconds kSweep{100};
 constexpr std::chrono::milliseconds kWaits{5};
 constexpr std::chrono::milliseconds kEvents{25};
@@ -39,6 +40,7 @@ EventLoop::EventLoop(Listener listener, LoopOptions options, Handler handler, Re
                      std::function<void(size_t)> connections)
     : options_(std::move(options)),
       port_(listener.port),
+      handler_(std::move(handler)),
       refuse_(std::move(refuse)),
       connections_(std::move(connections)),
       listener_(std::move(listener.socket)),
@@ -48,8 +50,8 @@ EventLoop::EventLoop(Listener listener, LoopOptions options, Handler handler, Re
       now_(Clock::now()),
       swept_(now_),
       certificate_(options_.certificate),
-      readers_(options_.readers, handler, [this](Finished done) { post(std::move(done)); }),
-      writers_(options_.writers, handler, [this](Finished done) { post(std::move(done)); }) {
+      readers_(options_.readers, handler_, [this](Finished done) { post(std::move(done)); }),
+      writers_(options_.writers, handler_, [this](Finished done) { post(std::move(done)); }) {
   uint32_t armed = 0;
   if (!arm(event_.get(), kEvent, EPOLLIN, armed) ||
       !arm(listener_.get(), kListener, EPOLLIN, listening_)) {
@@ -173,10 +175,13 @@ void EventLoop::on_event(uint64_t id, uint32_t events) {
 
 void EventLoop::take_requests(uint64_t id, Entry& entry) {
   try {
-    if (auto exchange = entry.connection.take(now_)) {
-      if (stopping_) exchange->head.keep_alive = false;
-      Workers& workers = exchange->head.has_body() ? writers_ : readers_;
-      workers.add({id, *std::move(exchange)});
+    for (int quick = 0; auto exchange = entry.connection.take(now_); ++quick) {
+      Head& head = exchange->head;
+      if (stopping_) head.keep_alive = false;
+      if (quick == kQuick || !options_.quick(head)) {
+        return (head.has_body() ? writers_ : readers_).add({id, *std::move(exchange)});
+      }
+      deliver(entry, parser_.answer(*std::move(exchange), handler_));
     }
   } catch (const FramingFault& fault) {
     refuse(entry, fault.status(), fault.what());
@@ -186,7 +191,7 @@ void EventLoop::take_requests(uint64_t id, Entry& entry) {
 }
 
 void EventLoop::refuse(Entry& entry, int status, const std::string& message) {
-  entry.connection.send(parser_.write(entry.connection.method(), refuse_(status, message), true),
+  entry.connection.send(written(entry.connection.method(), refuse_(status, message), true),
                         Connection::Then::Close, now_);
 }
 
@@ -200,25 +205,29 @@ void EventLoop::on_finished(Finished finished) {
     return;
   }
   Entry& entry = at->second;
-  Connection& connection = entry.connection;
   if (entry.asked) --waits_;
   entry.asked = false;
+  deliver(entry, std::move(finished.outgoing));
+  take_requests(finished.connection, entry);
+  settle(at);
+}
+
+void EventLoop::deliver(Entry& entry, Outgoing outgoing) {
+  Connection& connection = entry.connection;
   using Then = Connection::Then;
-  if (wait) {
+  if (outgoing.wait) {
     ++waits_;
-    entry.ask_at = now_ + wait->period;
-    entry.wait = std::move(wait);
-  } else if (events) {
+    entry.ask_at = now_ + outgoing.wait->period;
+    entry.wait = std::move(outgoing.wait);
+  } else if (outgoing.events) {
     if (!entry.follows) ++followers_;
     entry.follows = true;
-    entry.events = std::move(events);
-    connection.send(std::move(finished.outgoing), Then::More, now_);
+    entry.events = std::move(outgoing.events);
+    connection.send(std::move(outgoing), Then::More, now_);
   } else {
     const bool close = stopping_ || entry.follows || !connection.keep_alive();
-    connection.send(std::move(finished.outgoing), close ? Then::Close : Then::KeepAlive, now_);
-    take_requests(finished.connection, entry);
+    connection.send(std::move(outgoing), close ? Then::Close : Then::KeepAlive, now_);
   }
-  settle(at);
 }
 
 void EventLoop::sweep() {

@@ -20,15 +20,18 @@ namespace reel::http {
 struct LoopOptions {
   ConnectionLimits connection;
   size_t max_connections = 16'000;
-  int readers = 2;  // threads for requests without a body: polls, downloads
+  int readers = 2;  // threads for other requests without a body, and waits
   int writers = 4;  // threads for requests with one: they may fetch and decode pictures
+  /// Requests whose handler is quicker than another thread would be to begin: it runs on the
+  /// loop's.
+  std::function<bool(const Head&)> quick = [](const Head&) { return false; };
   Certificate certificate = {};                 // for TLS; none: in the clear
   std::chrono::milliseconds stop_grace{5'000};  // for replies under way when it is stopped
 };
 
-/// All connections on one thread and one epoll. Requests go to workers when they are whole, and
-/// come back as bytes; between requests, and while an answer is waited for, a connection costs
-/// its memory only.
+/// All connections on one thread and one epoll. Requests go to workers when they are whole, but for
+/// quick ones, and come back as bytes; between requests, and while an answer is waited for, a
+/// connection costs its memory only.
 class EventLoop {
  public:
   /// Makes the reply to a request that was refused before a handler saw it.
@@ -65,6 +68,7 @@ class EventLoop {
   void on_event(uint64_t id, uint32_t events);
   void on_finished(Finished finished);
   void take_requests(uint64_t id, Entry& entry);
+  void deliver(Entry& entry, Outgoing outgoing);
   void refuse(Entry& entry, int status, const std::string& message);
   void sweep();
   void settle(Entries::iterator at);
@@ -74,11 +78,12 @@ class EventLoop {
 
   const LoopOptions options_;
   const int port_;
+  const Handler handler_;
   const Refuse refuse_;
   const std::function<void(size_t)> connections_;
   Descriptor listener_, epoll_, event_;
   uint32_t listening_ = 0;  // what epoll watches of the listener
-  Parser parser_;           // of the loop's own replies
+  Parser parser_;           // of quick requests
   Entries entries_;
   uint64_t next_id_;
   size_t waits_ = 0, followers_ = 0;

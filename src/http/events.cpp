@@ -20,13 +20,13 @@ auto states(const Request& request, const Api& api) {
   return [&api, base_url = api.base_url(request),
           owner = request.owner](const EventFeed::Event& event) {
     if (owner && event.job.spec->owner != *owner) return std::string();
-    auto data = state_json(event.job, api, base_url);
-    data["type"] = event.type;
+    JsonText data = state_text(event.job, api, base_url);
+    data.put("type", event.type);
     if (const auto& preview = event.job.progress.preview) {
-      data["preview"] = fmt::format("data:image/{};base64,{}", name_of(preview->format),
-                                    encode_base64(preview->bytes));
+      data.put("preview", fmt::format("data:image/{};base64,{}", name_of(preview->format),
+                                      encode_base64(preview->bytes)));
     }
-    return sse(event.type, json_reply(data).body, api.events.name_of(event.number));
+    return sse(event.type, std::move(data).take(), api.events.name_of(event.number));
   };
 }
 

@@ -50,62 +50,71 @@ std::string_view name_of(gen::ImageFormat format) {
   return kFormats[static_cast<size_t>(format)];
 }
 
-json state_json(const jobs::Job& job, const Api& api, const std::string& base_url) {
+JsonText state_text(const jobs::Job& job, const Api& api, const std::string& base_url) {
   const jobs::JobProgress& progress = job.progress;
   const bool working = job.status == jobs::Status::InProgress;
   const bool completed = job.result.has_value();
-  json state = {
-      {"id", job.id},
-      {"object", jobs::name(job.spec->kind)},
-      {"model", model_of(job, api)},
-      {"status", wire_status(job.status)},
-      {"created_at", job.created_at},
-      {"expires_at", or_null(job.expires_at)},
-      {"progress", completed ? 100 : progress.percent},
-      {"queue_position", or_null(job.queue_position)},
-      {"stage", working ? json(gen::name(progress.stage)) : json()},
-      {"step", working ? json(progress.step) : json()},
-      {"total_steps", working ? json(progress.steps) : json()},
-      {"eta_seconds", jobs::is_final(job.status) ? json() : or_null(progress.eta_seconds)},
-      {"completed_at", completed ? or_null(job.completed_at) : json()},
-      {"url", nullptr},
-      {"inference_time_s", nullptr},
-      {"peak_memory_mb", nullptr},
-      {"error", nullptr}};
+  const auto only_if = [](bool there, const auto& value) {
+    return there ? std::optional(value) : std::nullopt;
+  };
+  JsonText text;
+  text.put("id", job.id);
+  text.put("object", jobs::name(job.spec->kind));
+  text.put("model", model_of(job, api));
+  text.put("status", wire_status(job.status));
+  text.put("created_at", job.created_at);
+  text.put("expires_at", job.expires_at);
+  text.put("progress", completed ? 100 : progress.percent);
+  text.put("queue_position", job.queue_position);
+  text.put("stage", only_if(working, gen::name(progress.stage)));
+  text.put("step", only_if(working, progress.step));
+  text.put("total_steps", only_if(working, progress.steps));
+  text.put("eta_seconds", jobs::is_final(job.status) ? std::nullopt : progress.eta_seconds);
+  text.put("completed_at", completed ? job.completed_at : std::nullopt);
   if (completed) {
-    state["url"] = api.content_url(base_url, job);
-    state["inference_time_s"] = job.result->inference_time_s;
-    state["peak_memory_mb"] = or_null(job.result->peak_memory_mb);
+    text.put("url", api.content_url(base_url, job));
+    text.put("inference_time_s", job.result->inference_time_s);
+    text.put("peak_memory_mb", job.result->peak_memory_mb);
+  } else {
+    for (const char* key : {"url", "inference_time_s", "peak_memory_mb"}) text.put(key, nullptr);
   }
-  if (job.error) state["error"] = {{"code", job.error->code}, {"message", job.error->message}};
-  return state;
+  if (job.error) {
+    text.put("error", json{{"code", job.error->code}, {"message", job.error->message}});
+  } else {
+    text.put("error", nullptr);
+  }
+  return text;
 }
 
-json video_json(const jobs::Job& job, const Api& api, const std::string& base_url) {
+JsonText video_text(const jobs::Job& job, const Api& api, const std::string& base_url) {
   const gen::ResolvedRequest& request = job.spec->request;
-  json video = state_json(job, api, base_url);
-  video.update({{"prompt", request.prompt},
-                {"size", size_of(request)},
-                {"seconds", std::to_string(std::lround(request.seconds()))},
-                {"fps", request.fps},
-                {"num_frames", request.num_frames},
-                {"num_outputs", request.num_outputs()},
-                {"seed", request.num_outputs() == 1 ? json(request.seeds[0]) : json(request.seeds)},
-                {"quality", "standard"},
-                {"priority", job.spec->priority},
-                {"timeout_s", or_null(job.spec->timeout_s)},
-                {"inputs", gen::inputs_json(request.inputs)},
-                {"remixed_from_video_id", or_null(job.spec->remixed_from)},
-                {"file_path", nullptr},
-                {"file_paths", nullptr},
-                {"action", nullptr}});
+  JsonText text = state_text(job, api, base_url);
+  text.put("prompt", request.prompt);
+  text.put("size", size_of(request));
+  text.put("seconds", std::to_string(std::lround(request.seconds())));
+  text.put("fps", request.fps);
+  text.put("num_frames", request.num_frames);
+  text.put("num_outputs", request.num_outputs());
+  if (request.num_outputs() == 1) {
+    text.put("seed", request.seeds[0]);
+  } else {
+    text.put("seed", json(request.seeds));
+  }
+  text.put("quality", "standard");
+  text.put("priority", job.spec->priority);
+  text.put("timeout_s", job.spec->timeout_s);
+  text.put("inputs", gen::inputs_json(request.inputs));
+  text.put("remixed_from_video_id", job.spec->remixed_from);
   if (job.result) {
     json paths = json::array();
     for (const jobs::Output& output : job.result->outputs) paths.push_back(path_of(output, api));
-    if (!paths.empty()) video["file_path"] = paths[0];
-    video["file_paths"] = std::move(paths);
+    text.put("file_path", paths.empty() ? json() : paths[0]);
+    text.put("file_paths", paths);
+  } else {
+    for (const char* key : {"file_path", "file_paths"}) text.put(key, nullptr);
   }
-  return video;
+  text.put("action", nullptr);
+  return text;
 }
 
 json images_json(const jobs::Job& job, bool base64, const Api& api, const std::string& base_url) {

@@ -22,11 +22,11 @@ std::string_view name_of(gen::ImageFormat format);         // "png", "jpeg", "we
 std::string_view wire_status(jobs::Status status);
 
 /// What of a job changes, be it a video or images: the part of its object that events carry.
-nlohmann::json state_json(const jobs::Job& job, const Api& api, const std::string& base_url);
+JsonText state_text(const jobs::Job& job, const Api& api, const std::string& base_url);
 
 /// The video object: every key of SGLang's and OpenAI's, null where there is nothing to say.
 /// `base_url` begins its `url`.
-nlohmann::json video_json(const jobs::Job& job, const Api& api, const std::string& base_url);
+JsonText video_text(const jobs::Job& job, const Api& api, const std::string& base_url);
 
 /// The reply to an image request whose job is completed.
 nlohmann::json images_json(const jobs::Job& job, bool base64, const Api& api,

@@ -23,8 +23,12 @@ struct Outgoing {
   std::optional<Events> events;  // what follows the bytes
 };
 
-/// cpp-httplib between our event loop and our handlers: it parses a framed request's head and
-/// writes the reply. One thread at a time.
+/// What goes out for the answer to a request of `method`, after which the connection is closed or
+/// not.
+Outgoing written(std::string_view method, Answer answer, bool close);
+
+/// cpp-httplib between our event loop and our handlers: it parses a framed request's target. One
+/// thread at a time.
 class Parser {
  public:
   Parser();
@@ -32,9 +36,6 @@ class Parser {
 
   /// Has `handler` answer the request.
   Outgoing answer(Exchange exchange, const Handler& handler);
-
-  /// The answer `ready` to a request of `method`.
-  Outgoing write(std::string_view method, Ready ready, bool close);
 
  private:
   class Server;

@@ -35,6 +35,7 @@ void Server::start() {
   const Options& options = running.api.options;
   LoopOptions loop;
   loop.max_connections = options.max_connections;
+  loop.quick = Dispatcher::is_quick;
   loop.certificate = options.certificate;
   loop.readers = options.threads > 0
                      ? options.threads

@@ -7,8 +7,8 @@
 
 namespace reel::http {
 
-/// What cpp-httplib takes for a connection: bytes that are all there already, and a string for
-/// what it writes.
+/// What cpp-httplib takes for a connection: bytes that are all there already. What it writes is
+/// nobody's.
 class BufferedStream : public httplib::Stream {
  public:
   explicit BufferedStream(std::string_view input) : input_(input) {}
@@ -21,11 +21,8 @@ class BufferedStream : public httplib::Stream {
   void get_local_ip_and_port(std::string& ip, int& port) const override;
   socket_t socket() const override { return -1; }
 
-  std::string take_output() { return std::move(output_); }
-
  private:
   std::string_view input_;
-  std::string output_;
 };
 
 }  // namespace reel::http

@@ -29,7 +29,7 @@ std::string timing_of(const jobs::Job& job) {
 }
 
 Reply video_reply(const Request& request, const Api& api, const jobs::Job& job) {
-  Reply reply = json_reply(video_json(job, api, api.base_url(request)));
+  Reply reply = json_reply(video_text(job, api, api.base_url(request)));
   if (!jobs::is_final(job.status)) {
     reply.headers.emplace_back("openai-poll-after-ms", std::to_string(poll_after_ms(job)));
   }
@@ -121,15 +121,19 @@ Answer list(const Request& request, const Api& api) {
   require(fault == std::errc{} && stop == end && query.limit >= 1 && query.limit <= 100,
           fmt::format("limit: expected 1 to 100, got '{}'", limit.substr(0, 80)), "limit");
   const jobs::Page page = api.services.jobs.list(query);
-  json data = json::array();
+  const std::string base_url = api.base_url(request);
+  std::string data;
   for (const jobs::Job& job : page.jobs) {
-    data.push_back(video_json(job, api, api.base_url(request)));
+    data += (data.empty() ? "" : ",") + video_text(job, api, base_url).take();
   }
-  json body = {{"object", "list"}, {"has_more", page.has_more}};
-  body["first_id"] = data.empty() ? json() : data.front()["id"];
-  body["last_id"] = data.empty() ? json() : data.back()["id"];
-  body["data"] = std::move(data);
-  return json_reply(body);
+  using Id = std::optional<std::string>;
+  JsonText text;
+  text.put("object", "list");
+  text.put("has_more", page.has_more);
+  text.put("first_id", page.jobs.empty() ? Id() : page.jobs.front().id);
+  text.put("last_id", page.jobs.empty() ? Id() : page.jobs.back().id);
+  text.put_text("data", "[" + data + "]");
+  return json_reply(std::move(text));
 }
 
 Answer content(const Request& request, const Api& api) {
@@ -153,7 +157,7 @@ Answer content(const Request& request, const Api& api) {
 Answer remove(const Request& request, const Api& api) {
   find_job(request, api, jobs::Kind::Video);
   const jobs::Job job = api.services.jobs.remove(request.args[0]);
-  json body = video_json(job, api, api.base_url(request));
+  json body = json::parse(video_text(job, api, api.base_url(request)).take());
   if (job.result) jobs::remove_files(api.services.blobs, job.result->outputs);
   for (const char* key : {"url", "file_path", "file_paths"}) body[key] = nullptr;
   body["object"] = "video.deleted";

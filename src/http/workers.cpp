@@ -21,7 +21,7 @@ std::optional<Outgoing> carry_out(Task task, Parser& parser, const Handler& hand
     return outgoing;
   }
   auto& [wait, method, close] = std::get<Task::Poll>(task.work);
-  if (auto ready = wait.poll()) return parser.write(method, *std::move(ready), close);
+  if (auto ready = wait.poll()) return written(method, *std::move(ready), close);
   Outgoing outgoing;
   outgoing.wait = std::move(wait);
   return outgoing;

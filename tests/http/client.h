@@ -79,7 +79,7 @@ class Client {
       at = stop + 2;
     }
     in_.erase(0, end + 4);
-    if (of_head || response.status < 200) return response;
+    if (of_head || response.status < 200 || response.status == 204) return response;
     const auto length = std::stoul(response.headers.at("content-length"));
     while (in_.size() < length && more(timeout_ms)) {
     }

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <fstream>
 #include <future>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 #include "client.h"
@@ -37,6 +39,10 @@ class Connections : public testing::Test {
 
   Answer answer(Request& request) {
     ++handled_;
+    {
+      const std::lock_guard lock(mutex_);
+      threads_[request.path] = std::this_thread::get_id();
+    }
     if (request.path == "/echo") return Reply{200, request.body.read(), "text/plain", {}};
     if (request.path == "/size")
       return Reply{200, std::to_string(request.body.size()), "text/plain", {}};
@@ -82,6 +88,8 @@ class Connections : public testing::Test {
   std::atomic<int> handled_{0}, gone_{0};
   std::atomic<int64_t> ready_after_{5};
   std::atomic<size_t> connections_{0};
+  std::mutex mutex_;
+  std::map<std::string, std::thread::id> threads_;  // by path
 };
 
 TEST_F(Connections, AnswersManyRequestsOnOneConnection) {
@@ -107,6 +115,36 @@ TEST_F(Connections, AnswersPipelinedRequestsInOrder) {
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(one.read().body, i % 2 ? "/" + std::to_string(i) + "?" : std::to_string(10 + i % 90));
   }
+}
+
+TEST_F(Connections, RunsQuickRequestsOnItsOwnThreadInOrderWithOthers) {
+  LoopOptions options;
+  options.quick = [](const Head& head) { return head.target.starts_with("/quick"); };
+  start(options);
+  auto one = client();
+  std::string all;
+  for (int i = 0; i < 100; ++i) {  // more in a row than are run in one turn
+    all +=
+        (i % 40 ? "GET /quick" : "GET /slow") + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+  }
+  one.send(all + "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(one.read().body, (i % 40 ? "/quick" : "/slow") + std::to_string(i) + "?");
+  }
+  EXPECT_EQ(one.read().body, "waited");
+  const std::lock_guard lock(mutex_);
+  ASSERT_TRUE(threads_.contains("/quick1"));
+  EXPECT_EQ(threads_["/quick1"], threads_["/quick79"]);
+  EXPECT_NE(threads_["/quick1"], threads_["/slow0"]);
+}
+
+TEST_F(Connections, MayWaitInAQuickRequest) {
+  LoopOptions options;
+  options.quick = [](const Head&) { return true; };
+  start(options);
+  auto one = client();
+  EXPECT_EQ(one.get("/wait").body, "waited");
+  EXPECT_EQ(one.get("/after").body, "/after?");
 }
 
 TEST_F(Connections, AnswersAClientThatHasClosedItsHalf) {

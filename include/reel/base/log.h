@@ -34,6 +34,9 @@ void error(std::string_view event, Fields fields = {});
 /// From now on, lines under `level` are dropped. The default is Info.
 void set_level(Level level);
 
+/// Whether lines of `level` are kept: worth asking where making the fields costs.
+bool shows(Level level);
+
 /// Reads "debug", "info", "warning", "error" or "off". Throws Error(InvalidArgument).
 Level parse_level(std::string_view name);
 

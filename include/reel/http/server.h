@@ -25,7 +25,7 @@ struct Options {
                                                 // asked for on loopback, and if there are any
   std::vector<std::string> cors_origins = {};   // whose pages may ask: "https://app.example"
   Certificate certificate = {};                 // for TLS; none: in the clear
-  int threads = 0;                              // that answer polls; 0: as many as cores
+  int threads = 0;                              // for requests without a body; 0: as many as cores
   size_t max_connections = 16'000;
   std::chrono::seconds url_life{3600};  // of signed URLs, at least
   std::chrono::seconds sync_wait{590};  // for an image or a /sync video: SDKs give up after 600
