@@ -7,7 +7,7 @@ import time
 import torch
 
 # Module → the goldens that it mints. A later one may read what an earlier one wrote.
-MODULES = ["pipelines", "prompts", "layers", "vaes", "schedulers", "ops", "keys", "pictures", "resampling"]
+MODULES = ["pipelines", "prompts", "layers", "vaes", "schedulers", "ops", "keys", "native", "pictures", "resampling"]
 
 
 def mints():

@@ -48,7 +48,8 @@ void add_model_flags(CLI::App& app, Flags& flags) {
     app.add_option_function<std::string>(
            fmt::format("--{}-path", component),
            [&m, key](const std::string& path) { m.component_paths[key] = path; },
-           fmt::format("another folder for the {}", component))
+           fmt::format("another folder for the {}, or a safetensors file for its weights",
+                       component))
         ->group("Model");
   }
   app.add_option("--device", m.device, "auto, cpu or cuda")

@@ -134,17 +134,37 @@ std::string what_instead(const fs::path& path) {
   return "has no model_index.json: a model in the Diffusers layout is expected";
 }
 
-void look_for_files(const Part& part, const fs::path& folder, std::vector<std::string>& missing) {
+bool are_weights(const std::vector<std::string>& choices) {
+  return choices.front().ends_with(".safetensors");
+}
+
+bool has_weights(const Part& part) {
+  return std::any_of(part.files.begin(), part.files.end(), are_weights);
+}
+
+void look_for_files(const Part& part, const ModelFolder& model, std::vector<std::string>& missing) {
+  const fs::path& folder = model.component(part.name);
   if (!is_folder(folder)) {
-    missing.push_back(folder.string() + " is no folder");
+    const bool could_be_file = has_weights(part) && folder != model.path / part.name;
+    missing.push_back(folder.string() +
+                      (could_be_file ? " is no folder and no .safetensors file" : " is no folder"));
     return;
   }
+  const auto given = model.weights.find(part.name);
+  const bool weights_elsewhere = given != model.weights.end();
+  if (weights_elsewhere && !has_weights(part)) {
+    missing.push_back(fmt::format("{}: a {} has no weights: expected a folder",
+                                  given->second.string(), part.name));
+  } else if (weights_elsewhere && !is_there(given->second)) {
+    missing.push_back(given->second.string() + " is no file");
+  }
   for (const auto& choices : part.files) {
-    if (std::any_of(choices.begin(), choices.end(),
+    const bool weights = are_weights(choices);
+    if ((weights && weights_elsewhere) ||
+        std::any_of(choices.begin(), choices.end(),
                     [&](const auto& file) { return is_there(folder / file); })) {
       continue;
     }
-    const bool weights = choices.front().ends_with(".safetensors");
     missing.push_back(fmt::format(
         "{} has no {}{}", folder.string(), fmt::join(choices, " and no "),
         weights && has_pickles(folder)
@@ -251,11 +271,12 @@ ModelFolder open_model_folder(const fs::path& path,
                   fmt::format("{}: the model has no {} that {} could stand in for", path.string(),
                               name, other.string()));
     }
-    folder.components[name] = other;
+    const bool weights = other.extension() == ".safetensors" && !is_folder(other);
+    (weights ? folder.weights : folder.components)[name] = other;
   }
   std::vector<std::string> missing;
   for (const Part& part : parts_of(folder.index.class_name)) {
-    if (folder.index.has(part.name)) look_for_files(part, folder.component(part.name), missing);
+    if (folder.index.has(part.name)) look_for_files(part, folder, missing);
   }
   if (!missing.empty()) {
     throw Error(ErrorCode::BadModel, fmt::format("{}", fmt::join(missing, "; ")));

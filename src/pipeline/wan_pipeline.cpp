@@ -12,6 +12,7 @@
 #include "lru_cache.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
+#include "reel/models/wan_native_names.h"
 #include "reel/sampling/noise.h"
 #include "reel/weights/checkpoint.h"
 #include "text_stage.h"
@@ -24,10 +25,9 @@ class Loading {
  public:
   explicit Loading(const WanPipeline::OnLoad& on_load) : on_load_(on_load) {}
 
-  void add(std::string name, const std::filesystem::path& folder, std::string_view stem,
-           weights::ParamSet& params, weights::LoadOptions options = {}) {
-    parts_.push_back(
-        {std::move(name), weights::Checkpoint(folder, stem), &params, std::move(options)});
+  void add(std::string name, weights::Checkpoint checkpoint, weights::ParamSet& params,
+           weights::LoadOptions options = {}) {
+    parts_.push_back({std::move(name), std::move(checkpoint), &params, std::move(options)});
     parts_.back().bytes = bytes_of(parts_.back().checkpoint);
     total_ += parts_.back().bytes;
   }
@@ -64,6 +64,13 @@ class Loading {
   std::vector<Part> parts_;
   uint64_t total_ = 0;
 };
+
+weights::Checkpoint checkpoint_of(const config::ModelFolder& folder, const std::string& component,
+                                  std::string_view stem) {
+  const auto file = folder.weights.find(component);
+  return file == folder.weights.end() ? weights::Checkpoint(folder.component(component), stem)
+                                      : weights::Checkpoint(file->second);
+}
 
 config::WanTransformerConfig transformer_config(const config::ModelFolder& folder,
                                                 const std::string& component) {
@@ -230,17 +237,19 @@ WanPipeline::WanPipeline(const config::ModelFolder& folder, const Options& optio
     : components_(std::make_unique<Components>(folder, options)), options_(options) {
   auto& c = *components_;
   Loading loading(on_load);
-  loading.add("text encoder", folder.component("text_encoder"), kTransformersStem, c.text.params(),
-              models::Umt5Encoder::load_options());
-  loading.add("transformer", folder.component("transformer"), kDiffusersStem, c.high_noise.params,
-              models::WanTransformer::load_options());
-  if (c.low_noise) {
-    loading.add("transformer 2", folder.component("transformer_2"), kDiffusersStem,
-                c.low_noise->params, models::WanTransformer::load_options());
-  }
-  loading.add("VAE", folder.component("vae"), kDiffusersStem, c.vae_params);
+  const auto add_transformer = [&](const char* name, const char* component, Expert& expert) {
+    auto checkpoint = checkpoint_of(folder, component, kDiffusersStem);
+    auto load_options = models::WanTransformer::load_options();
+    load_options.aliases = models::native_names(expert.params, checkpoint);
+    loading.add(name, std::move(checkpoint), expert.params, std::move(load_options));
+  };
+  loading.add("text encoder", checkpoint_of(folder, "text_encoder", kTransformersStem),
+              c.text.params(), models::Umt5Encoder::load_options());
+  add_transformer("transformer", "transformer", c.high_noise);
+  if (c.low_noise) add_transformer("transformer 2", "transformer_2", *c.low_noise);
+  loading.add("VAE", checkpoint_of(folder, "vae", kDiffusersStem), c.vae_params);
   if (c.images) {
-    loading.add("image encoder", folder.component("image_encoder"), kTransformersStem,
+    loading.add("image encoder", checkpoint_of(folder, "image_encoder", kTransformersStem),
                 c.images->params(), c.images->load_options());
   }
   loading.run();

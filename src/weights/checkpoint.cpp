@@ -120,7 +120,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 
 }  // namespace
 
-Checkpoint::Checkpoint(const fs::path& folder, std::string_view stem) : folder_(folder) {
+Checkpoint::Checkpoint(const fs::path& folder, std::string_view stem) : path_(folder) {
   const std::string single = std::string(stem) + ".safetensors";
   const fs::path index = folder / (single + ".index.json");
   // Where both are there, Diffusers takes the shards, transformers the one file.
@@ -142,6 +142,8 @@ Checkpoint::Checkpoint(const fs::path& folder, std::string_view stem) : folder_(
     bad(folder, what_instead(folder, single));
   }
 }
+
+Checkpoint::Checkpoint(const fs::path& file) : path_(file) { open(file); }
 
 void Checkpoint::open(const fs::path& path) {
   const SafetensorsFile& file = files_.emplace_back(path);

@@ -52,8 +52,23 @@ struct Packing {
   at::Tensor made;
 };
 
+/// Null unless a tensor of this name tells of a file that is no model's plain weights.
+const char* kind_instead(std::string_view name) {
+  if (name.find("lora_") != name.npos) return "it is a LoRA, which is not served yet";
+  if (name.ends_with("scale_weight") || name.ends_with("weight_scale") || name == "scaled_fp8") {
+    return "it is quantised with scales, which is not served yet";
+  }
+  return nullptr;
+}
+
 /// Finds every parameter's tensor, and finds fault with all that do not fit.
 std::vector<Task> plan(ParamSet& params, const Checkpoint& checkpoint, const LoadOptions& options) {
+  for (const auto& [name, place] : checkpoint.names()) {
+    if (const char* other = kind_instead(name)) {
+      throw Error(ErrorCode::BadModel,
+                  fmt::format("{}: has {}: {}", checkpoint.path().string(), quote(name), other));
+    }
+  }
   Faults faults;
   std::vector<Task> tasks;
   std::set<std::string_view> used;
@@ -67,7 +82,9 @@ std::vector<Task> plan(ParamSet& params, const Checkpoint& checkpoint, const Loa
     }
     const SafetensorsFile* file = checkpoint.file_of(name);
     if (file == nullptr) {
-      faults.add(quote(param.name) + " is missing");
+      const bool has_alias = alias != options.aliases.end();
+      faults.add(quote(param.name) + (has_alias ? " or " + quote(alias->second) : "") +
+                 " is missing");
       continue;
     }
     const TensorInfo& info = file->info(name);
@@ -88,7 +105,7 @@ std::vector<Task> plan(ParamSet& params, const Checkpoint& checkpoint, const Loa
                              checkpoint.file_of(name)->path().filename().string()));
     }
   }
-  faults.raise(checkpoint.folder());
+  faults.raise(checkpoint.path());
   return tasks;
 }
 

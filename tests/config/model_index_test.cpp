@@ -118,6 +118,28 @@ TEST(ModelFolder, AFolderStandsInForAComponent) {
       ThrowsMessage<Error>(HasSubstr("/nowhere is no folder")));
 }
 
+TEST(ModelFolder, AFileStandsInForAComponentsWeights) {
+  const test::TemporaryFolder folder;
+  write_model(folder);
+  std::filesystem::remove(folder / "vae/diffusion_pytorch_model.safetensors");
+  const auto file = folder.write("other.safetensors", "");
+  const auto opened = open_model_folder(folder.path(), {{"vae", file}});
+  EXPECT_EQ(opened.component("vae"), folder / "vae") << "its configuration";
+  EXPECT_EQ(opened.weights.at("vae"), file);
+  EXPECT_THAT(
+      [&] {
+        open_model_folder(folder.path(), {{"vae", folder / "none.safetensors"}});
+      },
+      ThrowsMessage<Error>(HasSubstr("none.safetensors is no file")));
+  EXPECT_THAT(
+      [&] {
+        open_model_folder(folder.path(), {{"vae", folder / "vae.gguf"}, {"tokenizer", file}});
+      },
+      ThrowsMessage<Error>(
+          AllOf(HasSubstr("vae.gguf is no folder and no .safetensors file"),
+                HasSubstr("other.safetensors: a tokenizer has no weights: expected a folder"))));
+}
+
 TEST(ModelFolder, SaysAllThatIsMissing) {
   const test::TemporaryFolder folder;
   write_model(folder);

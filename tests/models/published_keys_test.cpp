@@ -10,6 +10,7 @@
 #include "reel/config/model_index.h"
 #include "reel/models/clip_vision.h"
 #include "reel/models/umt5.h"
+#include "reel/models/wan_native_names.h"
 #include "reel/models/wan_transformer.h"
 #include "reel/models/wan_vae.h"
 #include "reel/weights/checkpoint.h"
@@ -92,6 +93,32 @@ TEST(PublishedKeys, TransformersLeaveWhatNothingReads) {
   EXPECT_TRUE(unused("blocks.0.attn2.norm_added_q.weight"));  // of I2V 2.1
   EXPECT_TRUE(unused("blocks.3.to_gate_compress.bias"));      // of FastWan2.1
   EXPECT_FALSE(unused("blocks.0.attn2.norm_added_k.weight"));
+}
+
+TEST(NativeNames, AreThoseThatDiffusersConverts) {
+  const auto names = config::read_json(kGoldens / "native-names.json").at("names");
+  ASSERT_GT(names.size(), 80u);
+  for (const auto& [name, native] : names.items()) EXPECT_EQ(native_name(name), native);
+  EXPECT_EQ(native_name("blocks.39.attn2.add_k_proj.weight"), "blocks.39.cross_attn.k_img.weight");
+  EXPECT_EQ(native_name("vace_blocks.7.proj_out.bias"), "vace_blocks.7.after_proj.bias");
+}
+
+TEST(NativeNames, AreLookedForWhereTheFileHasThem) {
+  weights::ParamSet params(at::kCPU, at::kFloat);
+  const weights::ParamScope scope(params);
+  scope.declare("proj_out.weight", {1});
+  scope.declare("patch_embedding.bias", {1});
+  const auto found = [&](const std::string& name) {
+    const test::TemporaryFolder folder;
+    weights::write_safetensors(folder / "a.safetensors", {{name, at::ones({1})}});
+    return native_names(params, weights::Checkpoint(folder / "a.safetensors"));
+  };
+  EXPECT_THAT(found("proj_out.weight"), testing::IsEmpty()) << "of Diffusers";
+  for (const std::string prefix : {"", "model.diffusion_model.", "diffusion_model."}) {
+    const auto names = found(prefix + "head.head.weight");
+    EXPECT_EQ(names.at("proj_out.weight"), prefix + "head.head.weight");
+    EXPECT_EQ(names.at("patch_embedding.bias"), prefix + "patch_embedding.bias");
+  }
 }
 
 TEST(PublishedKeys, AnotherWidthOrDepthDiffers) {

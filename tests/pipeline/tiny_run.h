@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "golden.h"
+#include "reel/models/wan_native_names.h"
 #include "reel/pipeline/wan_pipeline.h"
 #include "temporary_folder.h"
 
@@ -181,6 +182,19 @@ class TinyRun {
       }
     }
     weights::write_safetensors(path, tensors);
+  }
+
+  /// Puts in place of a transformer's weights one file of Wan-Video's own names for them.
+  void make_native(const std::string& component, const std::string& prefix) {
+    const weights::Checkpoint checkpoint(model / component, "diffusion_pytorch_model");
+    std::vector<std::pair<std::string, at::Tensor>> tensors;
+    for (const auto& [name, place] : checkpoint.names()) {
+      tensors.emplace_back(prefix + models::native_name(name),
+                           checkpoint.file_of(name)->tensor(name));
+    }
+    const fs::path file = folder.path() / (component + ".safetensors");
+    weights::write_safetensors(file, tensors);
+    overrides[component] = file;
   }
 
   test::TemporaryFolder folder;

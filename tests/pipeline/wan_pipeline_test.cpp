@@ -38,6 +38,21 @@ INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                            return name;
                          });
 
+TEST(PipelineNative, OneFileOfWanVideosNamesIsTheSameModel) {
+  for (const auto& [golden, prefix] : {std::pair("t2v-tiny.oneframe", ""),
+                                       {"a14b-tiny", "model.diffusion_model."},
+                                       {"i2v-tiny.short", ""},
+                                       {"flf2v-tiny", ""},
+                                       {"vace-tiny", "diffusion_model."}}) {
+    TinyRun run(golden);
+    for (const char* component : {"transformer", "transformer_2"}) {
+      if (fs::exists(run.model / component)) run.make_native(component, prefix);
+    }
+    run.make();
+    EXPECT_EQ(run.first_difference(), "") << golden;
+  }
+}
+
 TEST(PipelineTwin, AShiftIsSeen) {
   TinyRun run("t2v-tiny.noguidance");
   run.request.flow_shift += 0.5;

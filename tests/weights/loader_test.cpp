@@ -130,6 +130,20 @@ TEST(Load, ATensorInTwoShardsIsRefused) {
               ThrowsMessage<Error>(HasSubstr("m-2.safetensors: \"a\" is also in m-1.safetensors")));
 }
 
+TEST(Load, SaysWhatAFileIsInstead) {
+  for (const auto& [name, says] :
+       {std::pair("blocks.0.self_attn.q.lora_down.weight", "it is a LoRA"),
+        {"blocks.0.self_attn.q.scale_weight", "it is quantised with scales"},
+        {"blocks.0.self_attn.q.weight_scale", "it is quantised with scales"}}) {
+    const test::TemporaryFolder folder;
+    write_safetensors(folder / "a.safetensors", {{name, at::ones({1})}});
+    ParamSet params(at::kCPU, at::kFloat);
+    ParamScope(params).declare("a", {1});
+    EXPECT_THAT([&] { load(params, Checkpoint(folder / "a.safetensors")); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("a.safetensors: has"), HasSubstr(says))));
+  }
+}
+
 TEST(Load, NamesEveryFaultAtOnceAndChangesNothing) {
   const test::TemporaryFolder folder;
   write_safetensors(folder / "model.safetensors", {{"fits", at::ones({2})},

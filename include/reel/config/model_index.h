@@ -44,19 +44,21 @@ inline constexpr const char* kFunControl = "Wan Fun-Control (a control video)";
 /// family of Wan; "" for any other.
 std::string other_family(const std::string& name);
 
-/// A model's folder in the Diffusers layout, each of its components in a folder.
+/// A model's folder in the Diffusers layout, each of its components in a folder of its own.
 struct ModelFolder {
   std::filesystem::path path;
   ModelIndex index;
   std::map<std::string, std::filesystem::path> components;  // name to folder; null ones left out
+  std::map<std::string, std::filesystem::path> weights{};   // name to file, of those given as one
 
   /// Throws Error(BadModel) if the model has none of that name.
   const std::filesystem::path& component(const std::string& name) const;
 };
 
 /// Opens `path` and looks for every file that serving needs before any is read at length.
-/// `overrides`: a folder that stands in for a component's own.
-/// Throws Error(BadModel) listing all that is missing, or saying that this is no model we serve.
+/// `overrides`: a folder that stands in for a component's own, or a safetensors file for its
+/// weights. Throws Error(BadModel) listing all that is missing, or saying that this is no model we
+/// serve.
 ModelFolder open_model_folder(const std::filesystem::path& path,
                               const std::map<std::string, std::filesystem::path>& overrides = {});
 

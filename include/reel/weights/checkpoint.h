@@ -22,17 +22,20 @@ class Checkpoint {
   /// Throws Error(BadModel) saying what is missing or wrong.
   Checkpoint(const std::filesystem::path& folder, std::string_view stem);
 
+  /// Opens one file. Throws Error(BadModel) as SafetensorsFile.
+  explicit Checkpoint(const std::filesystem::path& file);
+
   /// The file that holds `name`; null if there is none.
   const SafetensorsFile* file_of(const std::string& name) const;
   const std::map<std::string, size_t>& names() const { return names_; }
-  const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& path() const { return path_; }
 
  private:
   void open(const std::filesystem::path& file);
   void check_index(const std::map<std::string, std::string>& weight_map,
                    const std::filesystem::path& index) const;
 
-  std::filesystem::path folder_;
+  std::filesystem::path path_;
   std::vector<SafetensorsFile> files_;
   std::map<std::string, size_t> names_;  // tensor to its place in files_
 };
