@@ -41,15 +41,21 @@ void add_model_flags(CLI::App& app, Flags& flags) {
   app.add_option("--model-id", m.model_id, "the published name of the model in that folder")
       ->group("Model");
   app.add_option("--served-model-name", m.served_name, "the name in replies")->group("Model");
-  for (const char* component : {"transformer", "transformer-2", "vae", "text-encoder", "tokenizer",
-                                "scheduler", "image-encoder", "image-processor"}) {
+  constexpr const char* kOrFile = ", or a safetensors file for its weights";
+  for (const auto& [component, or_file] : {std::pair("transformer", kOrFile),
+                                           {"transformer-2", kOrFile},
+                                           {"vae", kOrFile},
+                                           {"text-encoder", kOrFile},
+                                           {"tokenizer", ""},
+                                           {"scheduler", ""},
+                                           {"image-encoder", kOrFile},
+                                           {"image-processor", ""}}) {
     std::string key = component;
     std::replace(key.begin(), key.end(), '-', '_');
     app.add_option_function<std::string>(
            fmt::format("--{}-path", component),
            [&m, key](const std::string& path) { m.component_paths[key] = path; },
-           fmt::format("another folder for the {}, or a safetensors file for its weights",
-                       component))
+           fmt::format("another folder for the {}{}", component, or_file))
         ->group("Model");
   }
   app.add_option("--device", m.device, "auto, cpu or cuda")

@@ -75,7 +75,7 @@ void add_all_routes(Router& router, Api& api) {
 
 Reply json_reply(const nlohmann::json& body) {
   Reply reply;
-  reply.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  reply.body = dumped(body);
   return reply;
 }
 

@@ -1,6 +1,6 @@
 #include "error_reply.h"
 
-#include <nlohmann/json.hpp>
+#include "json_text.h"
 
 namespace reel::http {
 namespace {
@@ -102,7 +102,7 @@ Reply error_reply(int status, const std::string& message, const std::string& par
   const nlohmann::json body = {{"error", std::move(error)}, {"detail", message}};
   Reply reply;
   reply.status = status;
-  reply.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  reply.body = dumped(body);
   // A client that tries again would only fail again.
   if (status >= 500 && status != 503) reply.headers.emplace_back("x-should-retry", "false");
   return reply;

@@ -71,13 +71,10 @@ JsonText state_text(const jobs::Job& job, const Api& api, const std::string& bas
   text.put("total_steps", only_if(working, progress.steps));
   text.put("eta_seconds", jobs::is_final(job.status) ? std::nullopt : progress.eta_seconds);
   text.put("completed_at", completed ? job.completed_at : std::nullopt);
-  if (completed) {
-    text.put("url", api.content_url(base_url, job));
-    text.put("inference_time_s", job.result->inference_time_s);
-    text.put("peak_memory_mb", job.result->peak_memory_mb);
-  } else {
-    for (const char* key : {"url", "inference_time_s", "peak_memory_mb"}) text.put(key, nullptr);
-  }
+  text.put("url", completed ? std::optional(api.content_url(base_url, job)) : std::nullopt);
+  text.put("inference_time_s",
+           completed ? std::optional(job.result->inference_time_s) : std::nullopt);
+  text.put("peak_memory_mb", completed ? job.result->peak_memory_mb : std::nullopt);
   if (job.error) {
     text.put("error", json{{"code", job.error->code}, {"message", job.error->message}});
   } else {

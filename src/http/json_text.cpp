@@ -7,6 +7,10 @@
 
 namespace reel::http {
 
+std::string dumped(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 void JsonText::append(std::string_view value) {
   const bool plain = std::all_of(value.begin(), value.end(), [](char c) {
     return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
@@ -22,10 +26,6 @@ void JsonText::append(double value) {
   std::array<char, 32> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
   text_.append(digits.data(), end);
-}
-
-void JsonText::append(const nlohmann::json& value) {
-  text_ += value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace reel::http

@@ -8,8 +8,11 @@
 
 namespace reel::http {
 
+/// On one line; bytes that are no UTF-8 become U+FFFD.
+std::string dumped(const nlohmann::json& value);
+
 /// The text of a JSON object, key by key, without a tree in between: for what is asked for
-/// thousands of times a second. Bytes that are no UTF-8 become U+FFFD.
+/// thousands of times a second. As dumped() has it.
 class JsonText {
  public:
   JsonText() : text_("{") { text_.reserve(1024); }
@@ -36,7 +39,7 @@ class JsonText {
   void append(std::string_view value);
   void append(const char* value) { append(std::string_view(value)); }
   void append(const std::string& value) { append(std::string_view(value)); }
-  void append(const nlohmann::json& value);
+  void append(const nlohmann::json& value) { text_ += dumped(value); }
   void append(bool value) { text_ += value ? "true" : "false"; }
   void append(std::integral auto value) { text_ += std::to_string(value); }
   template <class T>
