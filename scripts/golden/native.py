@@ -50,9 +50,10 @@ def native(name):
 
 def mint():
     names = {}
-    for kind, config in (model for _, model, _ in keys.MODELS.values() if "patch_size" in model[1] and "ffn_dim" in model[1]):
-        names.update({name: native(name) for name in keys.build(kind, config).state_dict()
-                      if not re.match(r"(vace_)?blocks\.([1-9]|0\d)", name)})
+    for _, (kind, config), _ in keys.MODELS.values():
+        if "ffn_dim" in config:  # a transformer
+            tensors = keys.build(kind, config).state_dict()
+            names.update({name: native(name) for name in tensors if not re.match(r"(vace_)?blocks\.[1-9]", name)})
     known = {ours: theirs for theirs, ours in names.items() if "emb_pos" not in ours}  # which the conversion forgets
     for prefix in ("", "model.diffusion_model."):
         converted = convert_wan_transformer_to_diffusers({prefix + ours: theirs for ours, theirs in known.items()})
