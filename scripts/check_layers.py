@@ -15,7 +15,6 @@ SERVER = {
     "net": ["base"],
     "text": ["base"],
     "media": ["base", "gen"],
-    "hub": ["base", "net"],
     "jobs": ["base", "gen", "media", "net"],
     "store": ["base", "gen", "jobs", "net"],
     "http": ["base", "config", "gen", "jobs"],

@@ -29,7 +29,6 @@ constexpr const char* kNoUpscaling = "videos are not upscaled";
 constexpr const char* kNoInterpolation = "no frames are made in between";
 constexpr const char* kTiles = "the tiles of --vae-tiling have one size";
 constexpr const char* kLocalFolder = "give --model-path a local folder";
-constexpr const char* kNoPicture = "only text-to-video models are served so far";
 
 constexpr RefusedFlag kRefused[] = {
     {"--num-gpus", "1", kOneDevice},
@@ -112,7 +111,8 @@ constexpr RefusedFlag kRefused[] = {
     {"--vae-config.tile-sample-stride-width", "192", kTiles},
     {"--vae-config.tile-sample-stride-num-frames", "12", kTiles},
     {"--vae-config.blend-num-frames", "", kTiles},
-    {"--vae-config.load-encoder", "true|false", kNoPicture},
+    {"--vae-config.load-encoder", "true|false",
+     "the encoder is loaded where the model takes pictures"},
     {"--vae-config.load-decoder", "true", "the decoder is needed"},
     {"--embedded-cfg-scale", "6|6.0", "Wan has no embedded guidance"},
     {"--pipeline-config-path", "", "the configuration is the model folder's own"},
@@ -177,7 +177,7 @@ constexpr RefusedFlag kRefused[] = {
     {"--profile,--profile-all-stages", "false", kNoTrace},
     {"--num-profiled-timesteps", "", kNoTrace},
     {"--backend", "auto|sglang", "there is one back end"},
-    {"--pipeline,--pipeline-class-name", "WanPipeline", "only WanPipeline is served so far"},
+    {"--pipeline,--pipeline-class-name", "WanPipeline", "the folder says which pipeline it is"},
     {"--trust-remote-code", "false", "no code is ever loaded from a model"},
     {"--revision", "", kLocalFolder},
     {"--model-subfolder", "", kLocalFolder},

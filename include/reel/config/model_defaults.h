@@ -52,8 +52,8 @@ std::optional<ModelDefaults> find_published(std::string_view id);
 /// transformer/config.json of the folder say, whatever it is called. Throws Error(BadModel).
 std::optional<ModelDefaults> find_alike(const ModelFolder& folder);
 
-/// What `reel.json` in a model's folder says: the keys of configs/models/*.json without `ids`.
-/// Nothing if there is none. Throws Error(BadModel).
+/// What `reel.json` in a model's folder says: the keys of configs/models/*.json without `ids` and
+/// `recognised_by`. Nothing if there is none. Throws Error(BadModel).
 std::optional<ModelDefaults> own_defaults(const std::filesystem::path& folder);
 
 /// For a folder that is like no published model: what its own JSON says, else Diffusers' defaults.
