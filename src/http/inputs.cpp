@@ -12,6 +12,7 @@ struct Loading {
   const Api& api;
   Request request;
   std::future<gen::Inputs> inputs;
+  std::stop_source unwanted;
   std::function<Answer(const Request&, gen::Inputs)> go;
   std::optional<Wait> wait;
 
@@ -32,12 +33,13 @@ Answer with_inputs(Request& request, const Api& api, gen::Inputs inputs,
                    std::function<Answer(const Request&, gen::Inputs)> go) {
   if (!gen::any(inputs)) return go(request, std::move(inputs));
   const auto loading = std::make_shared<Loading>(api);
-  loading->inputs = api.services.inputs.begin(std::move(inputs));
+  loading->inputs = api.services.inputs.begin(std::move(inputs), loading->unwanted.get_token());
   loading->request = std::move(request);
   loading->go = std::move(go);
   Wait wait;
   wait.poll = [loading] { return loading->poll(); };
   wait.gone = [loading] {
+    loading->unwanted.request_stop();
     if (loading->wait) loading->wait->gone();
   };
   return wait;

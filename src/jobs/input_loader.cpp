@@ -16,8 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kThreads = 4;  // most of their time is the network's
-constexpr size_t kMostWaiting = 64;
+constexpr size_t kFetching = 16, kDecoding = 4;  // threads
+constexpr size_t kMostWaiting = 64;              // of each kind
 
 bool is_url(std::string_view source) {
   return source.starts_with("http://") || source.starts_with("https://");
@@ -67,47 +67,54 @@ std::shared_ptr<const Content> counted(Content content,
 }  // namespace
 
 InputLoader::InputLoader(InputOptions options)
-    : options_(std::move(options)), used_(std::make_shared<std::atomic<uint64_t>>(0)) {
+    : options_(std::move(options)),
+      used_(std::make_shared<std::atomic<uint64_t>>(0)),
+      fetching_(kFetching),
+      decoding_(kDecoding) {
   for (fs::path& root : options_.roots) {
     root = fs::weakly_canonical(root);
     if (!root.has_filename()) root = root.parent_path();
   }
 }
 
-InputLoader::~InputLoader() {
-  for (std::jthread& thread : threads_) thread.request_stop();
-}
-
-std::future<gen::Inputs> InputLoader::begin(gen::Inputs inputs) {
-  std::packaged_task<gen::Inputs()> task([this, inputs = std::move(inputs)]() mutable {
-    load(inputs);
-    return std::move(inputs);
-  });
+std::future<gen::Inputs> InputLoader::begin(gen::Inputs inputs, std::stop_token unwanted) {
+  bool fetches = false;
+  gen::for_each(inputs, [&](const char*, const auto& input) { fetches |= is_url(input.source); });
+  Lane& lane = fetches ? fetching_ : decoding_;
+  std::packaged_task<gen::Inputs()> task(
+      [this, inputs = std::move(inputs), unwanted = std::move(unwanted)]() mutable {
+        if (!unwanted.stop_requested()) load(inputs);
+        return std::move(inputs);
+      });
   auto future = task.get_future();
   {
-    const std::lock_guard lock(mutex_);
-    if (tasks_.size() >= kMostWaiting) {
+    const std::lock_guard lock(lane.mutex);
+    if (lane.tasks.size() >= kMostWaiting) {
       throw Error(ErrorCode::QueueFull, "too many requests wait for their pictures and videos");
     }
-    tasks_.push_back(std::move(task));
-    if (threads_.size() < kThreads) {
-      threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+    lane.tasks.push_back(std::move(task));
+    if (lane.threads.size() < lane.most_threads) {
+      lane.threads.emplace_back([&lane](const std::stop_token& stop) { lane.work(stop); });
     }
   }
-  added_.notify_one();
+  lane.added.notify_one();
   return future;
 }
 
-void InputLoader::work(const std::stop_token& stop) {
+InputLoader::Lane::~Lane() {
+  for (std::jthread& thread : threads) thread.request_stop();
+}
+
+void InputLoader::Lane::work(const std::stop_token& stop) {
   for (;;) {
     std::packaged_task<gen::Inputs()> task;
     {
-      std::unique_lock lock(mutex_);
-      if (!added_.wait(lock, stop, [this] { return !tasks_.empty(); }) || stop.stop_requested()) {
+      std::unique_lock lock(mutex);
+      if (!added.wait(lock, stop, [this] { return !tasks.empty(); }) || stop.stop_requested()) {
         return;
       }
-      task = std::move(tasks_.front());
-      tasks_.pop_front();
+      task = std::move(tasks.front());
+      tasks.pop_front();
     }
     task();
   }

@@ -28,18 +28,31 @@ struct InputOptions {
 class InputLoader {
  public:
   explicit InputLoader(InputOptions options = {});
-  ~InputLoader();  // finishes what was begun, drops what was not
+  ~InputLoader() = default;  // finishes what was begun, drops what was not
 
   /// Loads every input that is not loaded yet. Throws Error with the input's field as param: it
   /// cannot be had, is broken, over a limit, of a kind that is not read, or belonged to a job that
   /// has ended; QueueFull while other requests' contents take all the memory.
   void load(gen::Inputs& inputs) const;
 
-  /// The same on a thread of the loader's. Throws Error(QueueFull) while too many wait for one.
-  std::future<gen::Inputs> begin(gen::Inputs inputs);
+  /// The same on a thread of the loader's, unless it is `unwanted` before one is free. Throws
+  /// Error(QueueFull) while too many wait for one.
+  std::future<gen::Inputs> begin(gen::Inputs inputs, std::stop_token unwanted = {});
 
  private:
-  void work(const std::stop_token& stop);
+  /// Threads for one kind of work, which begin it in order.
+  struct Lane {
+    explicit Lane(size_t most) : most_threads(most) {}
+    ~Lane();
+    void work(const std::stop_token& stop);
+
+    const size_t most_threads;
+    std::mutex mutex;
+    std::condition_variable_any added;
+    std::deque<std::packaged_task<gen::Inputs()>> tasks;
+    std::vector<std::jthread> threads;  // last: they use the rest
+  };
+
   std::string read(const std::string& source, const std::string& field, double seconds) const;
   std::filesystem::path allowed(const std::string& path, const std::string& field) const;
 
@@ -49,10 +62,8 @@ class InputLoader {
   InputOptions options_;
   std::shared_ptr<std::atomic<uint64_t>> used_;  // bytes of the contents that are alive
 
-  std::mutex mutex_;
-  std::condition_variable_any added_;
-  std::deque<std::packaged_task<gen::Inputs()>> tasks_;
-  std::vector<std::jthread> threads_;  // last: they use the rest
+  // Last: their threads use the rest. Who waits for the network holds up no upload.
+  Lane fetching_, decoding_;
 };
 
 }  // namespace reel::jobs
