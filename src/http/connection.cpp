@@ -54,7 +54,7 @@ void Connection::receive(Clock::time_point now) {
   }
 }
 
-std::optional<Exchange> Connection::take(Clock::time_point now) {
+std::optional<Exchange> Connection::take(Clock::time_point now, const WantsBody& wants_body) {
   if (state_ != State::Reading) return std::nullopt;
   if (!head_) {
     method_ = "GET";
@@ -71,27 +71,34 @@ std::optional<Exchange> Connection::take(Clock::time_point now) {
     body_ = Body(limits_->spool_dir);
     body_left_ = head_->content_length.value_or(0);
     if (head_->chunked) chunks_.emplace(limits_->framing);
-    if (head_->expects_continue && head_->has_body() && in_.empty()) {
+    since_ = now;
+    const bool is_here = !chunks_ && body_left_ <= in_.size();
+    if (!is_here && !wants_body(*head_)) {
+      head_->keep_alive = false;  // what follows is no request
+      return exchange();
+    }
+    if (head_->expects_continue && !is_here && in_.empty()) {
       out_ += "HTTP/1.1 100 Continue\r\n\r\n";
       flush(now);
     }
-    since_ = now;
   }
   std::string_view bytes = in_;
   const bool whole = read_body(bytes);
   in_.erase(0, in_.size() - bytes.size());
-  if (!whole) {
-    if (hung_up_) close();
-    return std::nullopt;
-  }
+  if (whole) return exchange();
+  if (hung_up_) close();
+  return std::nullopt;
+}
+
+Exchange Connection::exchange() {
   state_ = State::Answering;
   fresh_ = false;
   method_ = head_->method;
   keep_alive_ = head_->keep_alive;
   chunks_.reset();
-  Exchange exchange{*std::move(head_), std::move(body_), peer_};
+  Exchange made{*std::move(head_), std::move(body_), peer_};
   head_.reset();
-  return exchange;
+  return made;
 }
 
 bool Connection::read_body(std::string_view& bytes) {

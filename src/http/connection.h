@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -36,9 +37,12 @@ class Connection {
   /// as these epoll events tell of it.
   void proceed(uint32_t events, Clock::time_point now);
 
-  /// The next request, when it is whole and the one before it has been answered.
+  using WantsBody = std::function<bool(const Head&)>;
+
+  /// The next request, when it is whole and the one before it has been answered; one whose body is
+  /// neither wanted nor here comes without, and is the connection's last.
   /// Throws FramingFault, Error.
-  std::optional<Exchange> take(Clock::time_point now);
+  std::optional<Exchange> take(Clock::time_point now, const WantsBody& wants_body);
 
   /// What follows the bytes of an answer: the next request, more of the answer, or nothing.
   enum class Then { KeepAlive, More, Close };
@@ -68,6 +72,7 @@ class Connection {
   void receive(Clock::time_point now);
   void flush(Clock::time_point now);
   bool read_body(std::string_view& bytes);
+  Exchange exchange();
   void sent_all(Clock::time_point now);
   bool sending() const { return out_at_ < out_.size() || file_; }
 

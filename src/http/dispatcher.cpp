@@ -175,6 +175,16 @@ bool Dispatcher::is_quick(const Head& head) {
          target.find_first_of("/?%", kVideos.size()) == target.npos;
 }
 
+bool Dispatcher::wants_body(const Head& head) const {
+  if (head.target.find('%') != head.target.npos) return true;  // to be decoded
+  Request request;
+  request.method = head.method;
+  request.path = head.target.substr(0, head.target.find('?'));
+  request.headers = head.headers;
+  const auto match = router_.match(request.method, request.path);
+  return match.route != nullptr && !gate_.refusal(request, match.access);
+}
+
 Reply Dispatcher::refuse(int status, const std::string& message) const {
   Reply reply = error_reply(status, message);
   Call call;

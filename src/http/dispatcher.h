@@ -23,6 +23,9 @@ class Dispatcher {
   /// completed job that looks whether its files are there.)
   static bool is_quick(const Head& head);
 
+  /// Whether a handler would be given it: there is a route, and the client may come.
+  bool wants_body(const Head& head) const;
+
   /// The reply to a request that no handler saw.
   Reply refuse(int status, const std::string& message) const;
 

@@ -175,7 +175,7 @@ void EventLoop::on_event(uint64_t id, uint32_t events) {
 
 void EventLoop::take_requests(uint64_t id, Entry& entry) {
   try {
-    for (int quick = 0; auto exchange = entry.connection.take(now_); ++quick) {
+    for (int quick = 0; auto exchange = entry.connection.take(now_, options_.wants_body); ++quick) {
       Head& head = exchange->head;
       if (stopping_) head.keep_alive = false;
       if (quick == kQuick || !options_.quick(head)) {

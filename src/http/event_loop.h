@@ -25,6 +25,8 @@ struct LoopOptions {
   /// Requests whose handler is quicker than another thread would be to begin: it runs on the
   /// loop's.
   std::function<bool(const Head&)> quick = [](const Head&) { return false; };
+  /// Whether a handler would look at the body; else it is not even read.
+  Connection::WantsBody wants_body = [](const Head&) { return true; };
   Certificate certificate = {};                 // for TLS; none: in the clear
   std::chrono::milliseconds stop_grace{5'000};  // for replies under way when it is stopped
 };

@@ -36,6 +36,7 @@ void Server::start() {
   LoopOptions loop;
   loop.max_connections = options.max_connections;
   loop.quick = Dispatcher::is_quick;
+  loop.wants_body = [&running](const Head& head) { return running.dispatcher.wants_body(head); };
   loop.certificate = options.certificate;
   loop.readers = options.threads > 0
                      ? options.threads

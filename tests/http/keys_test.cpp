@@ -172,6 +172,21 @@ TEST_F(Keys, SeeTheirOwnJobsOnly) {
   EXPECT_EQ(one.ask("DELETE", path, kAlice).status, 200);
 }
 
+TEST_F(Keys, AreAskedForBeforeTheBody) {
+  start();
+  const std::string rest = "Host: localhost\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n";
+  const std::string ask = " HTTP/1.1\r\n" + rest;
+  auto stranger = client(), lost = client(), alice = client();
+  stranger.send("POST /v1/videos" + ask + "\r\n");
+  expect_error(stranger.read(), 401, "invalid_api_key");
+  lost.send("POST /v1/nothing" + ask + kAlice + "\r\n");
+  const auto nowhere = lost.read();
+  expect_error(nowhere, 404, "not_found");
+  EXPECT_EQ(nowhere.headers.at("connection"), "close");
+  alice.send("POST /v1/videos" + ask + kAlice + "\r\n");
+  EXPECT_EQ(alice.read().status, 100);
+}
+
 TEST_F(Keys, HaveIdempotencyKeysOfTheirOwn) {
   start();
   auto one = client();
