@@ -96,18 +96,20 @@ std::string json_of_python(std::string_view text) {
   return json;
 }
 
-/// JSON, or the like of Python's, inside a text field; discarded if it is none. Values nested
-/// deeper than any field needs are none: to copy or to print them would take as deep a stack.
+/// JSON, or the like of Python's, inside a text field; discarded if it is none. More values, or
+/// values nested deeper, than any field needs are none: to copy or to print them would take as much
+/// memory, or as deep a stack.
 json parse_text(const std::string& text) {
-  constexpr int kDeepest = 32;
-  bool too_deep = false;
+  constexpr int kDeepest = 32, kMost = 20'000;
+  int values = 0;
+  bool too_much = false;
   const auto watch = [&](int depth, json::parse_event_t, json&) {
-    too_deep = too_deep || depth > kDeepest;
-    return !too_deep;
+    too_much = too_much || depth > kDeepest || ++values > kMost;
+    return !too_much;
   };
   json value = json::parse(text, watch, /*allow_exceptions=*/false);
-  if (value.is_discarded() && !too_deep) value = json::parse(json_of_python(text), watch, false);
-  return too_deep ? json(json::value_t::discarded) : value;
+  if (value.is_discarded() && !too_much) value = json::parse(json_of_python(text), watch, false);
+  return too_much ? json(json::value_t::discarded) : value;
 }
 
 /// The object that a wrapper holds: itself, or its text.

@@ -22,6 +22,7 @@ struct Refusal {
   const char* why;
 };
 
+constexpr size_t kMaxModelBytes = 512;
 constexpr const char* kNoStepCache = "this server computes every step: it has no step cache";
 constexpr const char* kOwnFiles = "this server names and places its files itself";
 
@@ -50,8 +51,8 @@ constexpr Refusal kValues[] = {
 };
 
 // Fields that bring an input, by the names that servers of this kind use.
-constexpr const char* kImageFields[] = {"input_reference", "reference_url", "image_reference",
-                                        "image_url",       "image_path",    "image"};
+constexpr const char* kImageFields[] = {"reference_url", "input_reference", "image_reference",
+                                        "image_url",     "image_path",      "image"};
 constexpr const char* kUrlFields[] = {"url"};  // of images
 constexpr const char* kLastImageFields[] = {"last_image", "last_image_url", "last_image_path"};
 constexpr const char* kVideoFields[] = {"video_reference", "video_url", "video_path", "video"};
@@ -188,7 +189,7 @@ VideoRequest read_common(Fields& fields) {
   read_size(fields, request);
   request.num_outputs = read_outputs(fields);
   request.seeds = fields.seeds("seed");
-  request.generator_device = fields.text("generator_device").value_or("cpu");
+  request.generator_device = fields.word("generator_device", {"cpu", "cuda"}).value_or("cpu");
   request.num_inference_steps = fields.integer("num_inference_steps");
   request.guidance_scale = fields.number("guidance_scale");
   request.guidance_scale_2 = fields.number("guidance_scale_2");
@@ -221,15 +222,22 @@ std::optional<double> read_timeout(Fields& fields) {
 
 template <class Request>
 Parsed<Request> finished(Fields& fields, Request request) {
-  const json model = fields.any("model");
+  const json named = fields.any("model");
+  const std::string model = named.is_string() ? named.get<std::string>()
+                            : named.is_null() ? ""
+                                              : named.dump();
+  if (model.size() > kMaxModelBytes) {
+    throw Error(
+        ErrorCode::InvalidArgument,
+        fmt::format("model: expected at most {} bytes, got {}", kMaxModelBytes, model.size()),
+        "model");
+  }
   for (const char* field : kHarmless) fields.any(field);
   return {std::move(request),
           read_priority(fields),
           read_timeout(fields),
           fields.text("webhook_url").value_or(""),
-          model.is_string() ? model.get<std::string>()
-          : model.is_null() ? ""
-                            : model.dump(),
+          model,
           fields.unknown()};
 }
 

@@ -94,7 +94,7 @@ std::string nearest_sizes(const Size& size, const Description& model) {
     }
   }
   const auto distance = [&](const Size& s) {
-    return std::abs(s.width - size.width) + std::abs(s.height - size.height);
+    return std::abs(int64_t{s.width} - size.width) + std::abs(int64_t{s.height} - size.height);
   };
   std::stable_sort(near.begin(), near.end(),
                    [&](const Size& a, const Size& b) { return distance(a) < distance(b); });

@@ -9,8 +9,9 @@
 namespace reel::http {
 namespace {
 
-constexpr int64_t kUrlStep = 300;  // seconds in which a job has one URL
-constexpr size_t kNoted = 1000;    // names are the clients' to choose
+constexpr int64_t kUrlStep = 300;   // seconds in which a job has one URL
+constexpr size_t kNoted = 1000;     // names are the clients' to choose
+constexpr size_t kNotedBytes = 80;  // of each
 
 }  // namespace
 
@@ -57,11 +58,13 @@ void Api::use(ApiKeys keys) {
 }
 
 void Api::note_unknown(const std::vector<std::string>& fields) {
-  const std::lock_guard lock(mutex_);
   for (const std::string& field : fields) {
-    if (noted_.size() < kNoted && noted_.insert(field).second) {
-      log::warning("request.unknown_field", {{"field", field}});
+    const std::string name = field.substr(0, kNotedBytes);
+    {
+      const std::lock_guard lock(noted_mutex_);
+      if (noted_.size() >= kNoted || !noted_.insert(name).second) continue;
     }
+    log::warning("request.unknown_field", {{"field", name}});
   }
 }
 

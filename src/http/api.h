@@ -50,8 +50,9 @@ struct Api {
   void note_unknown(const std::vector<std::string>& fields);
 
  private:
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the keys
   std::shared_ptr<const ApiKeys> keys_;
+  std::mutex noted_mutex_;  // guards what follows
   std::set<std::string> noted_;
 };
 

@@ -158,13 +158,13 @@ json with_own_fields_first(json fields) {
 
 json read_urlencoded(std::string_view body) {
   json fields = json::object();
-  while (!body.empty()) {
+  for (size_t pairs = 0; !body.empty(); ++pairs) {
     const size_t end = std::min(body.find('&'), body.size());
     const auto pair = body.substr(0, end);
     body.remove_prefix(std::min(end + 1, body.size()));
     if (pair.empty()) continue;
     const size_t equals = std::min(pair.find('='), pair.size());
-    require(fields.size() < kParts, fmt::format("form: more than {} fields", kParts));
+    require(pairs < kParts, fmt::format("form: more than {} fields", kParts));
     add_field(fields, decode_form_text(pair.substr(0, equals)),
               decode_form_text(pair.substr(std::min(equals + 1, pair.size()))));
   }

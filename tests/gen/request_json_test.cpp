@@ -305,6 +305,22 @@ TEST(ParseVideo, SurvivesTextNestedAMillionDeep) {
   EXPECT_THROW(video({{"extra_body", "{\"size\": " + deep + "}"}}), Error);
 }
 
+TEST(ParseVideo, RefusesTextOfMoreValuesThanAnyoneNeeds) {
+  std::string many = "[0";
+  for (int i = 0; i < 30'000; ++i) many += ",0";
+  EXPECT_THROW(video({{"extra_body", "{\"unknown\": " + many + "]}"}}), Error);
+}
+
+TEST(ParseVideo, RefusesALongModel) {
+  EXPECT_EQ(parse_video_request({{"model", std::string(512, 'm')}}).model.size(), 512u);
+  EXPECT_THROW(parse_video_request({{"model", std::string(513, 'm')}}), Error);
+}
+
+TEST(ParseVideo, TakesAnEmptyGeneratorDeviceForNone) {
+  EXPECT_EQ(video({{"generator_device", ""}}).generator_device, "cpu");
+  EXPECT_THROW(video({{"generator_device", "tpu"}}), Error);
+}
+
 TEST(ParseImage, IsAVideoOfOneFrame) {
   const auto [request, priority, timeout, webhook, model, unknown] =
       parse_image_request(json::parse(R"({

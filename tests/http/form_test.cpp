@@ -39,6 +39,12 @@ TEST(Form, ReadsUrlencoded) {
   EXPECT_EQ(fields_of(kForm, "prompt=" + large)["prompt"], large);
 }
 
+TEST(Form, RefusesManyFieldsAlsoOfOneName) {
+  std::string many = "prompt=a";
+  for (int i = 0; i < 64; ++i) many += "&a=1";
+  EXPECT_THROW(fields_of(kForm, many), Error);
+}
+
 TEST(Form, ReadsWhatAiperfSends) {
   const std::string body =
       "--b0\r\nContent-Type: text/plain; charset=utf-8\r\n"
