@@ -8,6 +8,7 @@
 #include <ctime>
 #include <functional>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "commands.h"
@@ -33,6 +34,8 @@ using namespace std::chrono_literals;
 
 constexpr int kEngineFailed = 70;        // EX_SOFTWARE: a supervisor starts us again
 constexpr auto kSecondsToSayWhy = 10.0;  // /health answers 503 so long
+// Then every client has polled once more, and knows of its job, which goes with the process.
+constexpr std::chrono::milliseconds kLastPolls = 5s;
 
 /// SIGINT, SIGTERM and, if wanted, SIGHUP: blocked in every thread and waited for here.
 class Signals {
@@ -168,7 +171,10 @@ int serve(const Flags& flags) {
   signals.let_the_next_kill();
   log::info("server.draining", {{"timeout_s", s.drain_timeout}});
   server.begin_drain();
-  runner.drain(std::chrono::milliseconds(static_cast<int64_t>(s.drain_timeout * 1e3)));
+  const bool at_work = jobs.counts(jobs::Kind::Video).in_progress > 0;
+  const std::chrono::milliseconds longest(static_cast<int64_t>(s.drain_timeout * 1e3));
+  runner.drain(longest);
+  if (at_work) std::this_thread::sleep_for(std::min(longest, kLastPolls));
   server.stop();
   log::info("server.stopped", {{"status", status}});
   return status;

@@ -81,7 +81,8 @@ void add_server_flags(CLI::App& app, ServerFlags& s) {
                  "with their jobs; 0: no end")
       ->transform(CLI::AsSizeValue(false))
       ->group("Server");
-  app.add_option("--drain-timeout", s.drain_timeout, "seconds for the running job after SIGTERM")
+  app.add_option("--drain-timeout", s.drain_timeout,
+                 "seconds for the running job after SIGTERM; then up to 5 for last polls")
       ->check(number_from(0, 86400))
       ->group("Server");
   app.add_option("--preview-steps", s.preview_steps,
