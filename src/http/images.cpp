@@ -84,7 +84,7 @@ Events stream(const jobs::Submitted& submitted, const Api& api, ImageEvents tell
 
 struct Asked {
   bool edit;  // an image is what they are made from
-  json fields;
+  std::optional<jobs::Idempotency> idempotency;
   gen::Parsed<gen::ImageRequest> parsed;
 };
 
@@ -104,7 +104,7 @@ Answer make(const Request& request, Api& api, const Asked& asked, gen::Inputs in
     const int steps = spec.request.num_inference_steps / (images.partial_images + 1);
     spec.request.preview_steps = std::max(steps, 1);
   }
-  auto submitted = submit(request, api, std::move(spec), asked.fields);
+  auto submitted = submit(request, api, std::move(spec), asked.idempotency);
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
   if (images.stream) {
     return stream(std::get<jobs::Submitted>(submitted), api,
@@ -123,15 +123,16 @@ Answer generate(Request& request, Api& api, bool edit) {
   api.require_open();
   const auto asked = std::make_shared<Asked>();
   asked->edit = edit;
-  asked->fields = read_fields(request);
-  asked->parsed = gen::parse_image_request(asked->fields);
+  const json fields = read_fields(request);
+  asked->parsed = gen::parse_image_request(fields);
+  asked->idempotency = idempotency_of(request, fields);
   api.note_unknown(asked->parsed.unknown);
   require(asked->parsed.webhook_url.empty(), "webhook_url: only videos have webhooks",
           "webhook_url");
-  const gen::ImageRequest& images = asked->parsed.request;
+  gen::ImageRequest& images = asked->parsed.request;
   require(!edit || images.still.inputs.image, "image: expected one, got none", "image");
   api.services.generator.check(images.still);  // before anything is fetched
-  return with_inputs(request, api, images.still.inputs,
+  return with_inputs(request, api, std::exchange(images.still.inputs, {}),
                      [&api, asked](const Request& from, gen::Inputs inputs) {
                        return make(from, api, *asked, std::move(inputs));
                      });

@@ -23,7 +23,8 @@ constexpr size_t kKey = 255;  // bytes
 /// What means the same, the same: texts of numbers and truths as such (a form has no others), whole
 /// numbers without a fraction, nothing for null.
 json canonical(json value) {
-  if (value.is_string()) {
+  constexpr size_t kLongest = 40;  // of such a text
+  if (value.is_string() && value.get_ref<const std::string&>().size() <= kLongest) {
     json meant = json::parse(value.get_ref<const std::string&>(), nullptr, false);
     if (meant.is_number() || meant.is_boolean()) value = std::move(meant);
   }
@@ -40,15 +41,6 @@ json canonical(json value) {
   return value;
 }
 
-std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
-  const auto key = request.header("idempotency-key");
-  if (!key || key->empty()) return std::nullopt;
-  require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
-          "idempotency-key");
-  return jobs::Idempotency{fmt::format("{} {} {}", request.owner.value_or(""), request.path, *key),
-                           encode_hex(sha256(canonical(gen::without_wrappers(fields)).dump()))};
-}
-
 /// SDKs wait no longer than a minute.
 Reply full_reply(const Error& error, const Api& api, const std::string& owner) {
   Reply reply = error_reply(error);
@@ -59,7 +51,21 @@ Reply full_reply(const Error& error, const Api& api, const std::string& owner) {
   return reply;
 }
 
+/// Whether someone else may wait for the job, or its client come back.
+bool outlives_client(const jobs::Submitted& submitted) {
+  return submitted.replayed || submitted.keyed;
+}
+
 }  // namespace
+
+std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
+  const auto key = request.header("idempotency-key");
+  if (!key || key->empty()) return std::nullopt;
+  require(key->size() <= kKey, fmt::format("idempotency-key: longer than {} bytes", kKey),
+          "idempotency-key");
+  return jobs::Idempotency{fmt::format("{} {} {}", request.owner.value_or(""), request.path, *key),
+                           encode_hex(sha256(canonical(gen::without_wrappers(fields)).dump()))};
+}
 
 const std::string& checked_webhook(const std::string& url, const Api& api) {
   if (url.empty()) return url;
@@ -70,11 +76,12 @@ const std::string& checked_webhook(const std::string& url, const Api& api) {
 }
 
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
-                                            jobs::JobSpec spec, const json& fields) {
+                                            jobs::JobSpec spec,
+                                            const std::optional<jobs::Idempotency>& idempotency) {
   spec.owner = request.owner.value_or("");
   const std::string owner = spec.owner;
   try {
-    auto submitted = api.services.jobs.submit(std::move(spec), idempotency_of(request, fields));
+    auto submitted = api.services.jobs.submit(std::move(spec), idempotency);
     log::info("job.submitted", {{"job", submitted.job.id},
                                 {"request", request.id},
                                 {"owner", submitted.job.spec->owner},
@@ -98,9 +105,8 @@ Counter full_queue_rejections(const Api& api) {
 }
 
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted) {
-  return [&api, id = submitted.job.id, others = submitted.replayed] {
-    if (!others) api.services.jobs.cancel(id, "its client went away");
-  };
+  if (outlives_client(submitted)) return [] {};
+  return [&api, id = submitted.job.id] { api.services.jobs.cancel(id, "its client went away"); };
 }
 
 void cancel_if_never_taken(const Api& api, const jobs::Job& job) {
@@ -110,24 +116,25 @@ void cancel_if_never_taken(const Api& api, const jobs::Job& job) {
 
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done) {
-  Wait wait;
-  wait.poll = [&api, id = submitted.job.id, replayed = submitted.replayed, done = std::move(done),
-               waited = Stopwatch()]() -> std::optional<Ready> {
+  const auto answer = [&api, id = submitted.job.id, stays = outlives_client(submitted),
+                       done = std::move(done), waited = Stopwatch()]() -> std::optional<Ready> {
     const jobs::Job job = api.services.jobs.get(id);
-    if (job.result) {
-      Ready ready = done(job);
-      if (replayed) head_of(ready).headers.push_back(kReplayed);
-      return ready;
-    }
+    if (job.result) return done(job);
     cancel_if_never_taken(api, job);
     if (job.error && api.draining) return error_reply(503, job.error->message, {}, "unavailable");
     const int status = job.error && job.error->code == "timeout" ? 504 : 500;
     if (job.error) return error_reply(status, job.error->message, {}, job.error->code);
     const auto longest = api.options.sync_wait.count();
     if (waited.seconds() < static_cast<double>(longest)) return std::nullopt;
-    api.services.jobs.cancel(id, "it took too long");
+    if (!stays) api.services.jobs.cancel(id, "it took too long");
     return error_reply(504, fmt::format("{}: it was not ready after {} s", id, longest), {},
                        "timeout");
+  };
+  Wait wait;
+  wait.poll = [answer, replayed = submitted.replayed] {
+    auto ready = answer();
+    if (ready && replayed) head_of(*ready).headers.push_back(kReplayed);
+    return ready;
   };
   wait.gone = gone_of(api, submitted);
   return wait;

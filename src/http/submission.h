@@ -13,12 +13,17 @@ namespace reel::http {
 /// Throws Error(InvalidArgument) for what may not be.
 const std::string& checked_webhook(const std::string& url, const Api& api);
 
-/// Takes the job that `request` with these `fields` asks for into the queue; one with the same
-/// Idempotency-Key is the same job, and a key that came with other fields is a 422. A full queue is
-/// a 429 that says when there may be room.
+/// The Idempotency-Key of a request with these `fields`, if it has one.
 /// Throws Error(InvalidArgument) for a key of more than 255 bytes.
+std::optional<jobs::Idempotency> idempotency_of(const Request& request,
+                                                const nlohmann::json& fields);
+
+/// Takes the job that `request` asks for into the queue; one with the same Idempotency-Key is the
+/// same job, and a key that came with other fields is a 422. A full queue is a 429 that says when
+/// there may be room.
 std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& api,
-                                            jobs::JobSpec spec, const nlohmann::json& fields);
+                                            jobs::JobSpec spec,
+                                            const std::optional<jobs::Idempotency>& idempotency);
 
 /// Jobs that were not taken because the queue was full.
 Counter full_queue_rejections(const Api& api);
@@ -27,7 +32,7 @@ Counter full_queue_rejections(const Api& api);
 inline const std::pair<std::string, std::string> kReplayed{"Idempotency-Replayed", "true"};
 
 /// What to do when the client hangs up that waits for the job: cancels it, unless it was another's
-/// before.
+/// before or has an Idempotency-Key, under which the client may come back.
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted);
 
 /// A queue that is drained takes no job any more: cancels one that a client waits for.
@@ -35,7 +40,7 @@ void cancel_if_never_taken(const Api& api, const jobs::Job& job);
 
 /// Waits for the job: `done` makes the answer when it is completed, a failed one is a 500
 /// (503 while the server shuts down, 504 after its timeout), one that
-/// takes longer than Options::sync_wait is cancelled and a 504.
+/// takes longer than Options::sync_wait is a 504, and cancelled as by gone_of().
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done);
 

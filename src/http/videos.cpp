@@ -18,6 +18,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr size_t kPage = 4 << 20;  // bytes of a list, after which the rest is another page
+
 /// Where a completed job's time went, in milliseconds.
 std::string timing_of(const jobs::Job& job) {
   const jobs::StageSeconds& stages = job.result->stages;
@@ -42,8 +44,9 @@ using Go = std::function<Answer(const Request&, std::variant<jobs::Submitted, Re
 /// Goes on with the job that `request` asks for, once it is submitted.
 Answer submit_video(Request& request, Api& api, Go go, const jobs::JobSpec& defaults = {}) {
   api.require_open();
-  json fields = read_fields(request);
+  const json fields = read_fields(request);
   auto parsed = gen::parse_video_request(fields);
+  auto idempotency = idempotency_of(request, fields);
   api.note_unknown(parsed.unknown);
   jobs::JobSpec spec = defaults;
   if (!parsed.model.empty()) spec.model = std::move(parsed.model);
@@ -55,21 +58,22 @@ Answer submit_video(Request& request, Api& api, Go go, const jobs::JobSpec& defa
   if (!parsed.request.preview_steps) parsed.request.preview_steps = api.options.preview_steps;
   api.services.generator.check(parsed.request);  // before anything is fetched
   gen::Inputs inputs = std::exchange(parsed.request.inputs, {});
-  return with_inputs(request, api, std::move(inputs),
-                     [&api, go = std::move(go), spec, asked = std::move(parsed.request),
-                      fields = std::move(fields)](const Request& from, gen::Inputs loaded) mutable {
-                       asked.inputs = std::move(loaded);
-                       spec.request = api.services.generator.check(asked);
-                       return go(from, submit(from, api, std::move(spec), fields));
-                     });
+  return with_inputs(
+      request, api, std::move(inputs),
+      [&api, go = std::move(go), spec, asked = std::move(parsed.request),
+       idempotency = std::move(idempotency)](const Request& from, gen::Inputs loaded) mutable {
+        asked.inputs = std::move(loaded);
+        spec.request = api.services.generator.check(asked);
+        return go(from, submit(from, api, std::move(spec), idempotency));
+      });
 }
 
 Reply created(const Request& request, const Api& api,
               std::variant<jobs::Submitted, Reply> submitted) {
   if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
-  const auto& [job, replayed] = std::get<jobs::Submitted>(submitted);
-  Reply reply = video_reply(request, api, job);
-  if (replayed) reply.headers.push_back(kReplayed);
+  const auto& taken = std::get<jobs::Submitted>(submitted);
+  Reply reply = video_reply(request, api, taken.job);
+  if (taken.replayed) reply.headers.push_back(kReplayed);
   return reply;
 }
 
@@ -120,11 +124,14 @@ Answer list(const Request& request, const Api& api) {
   const auto [stop, fault] = std::from_chars(limit.data(), end, query.limit);
   require(fault == std::errc{} && stop == end && query.limit >= 1 && query.limit <= 100,
           fmt::format("limit: expected 1 to 100, got '{}'", limit.substr(0, 80)), "limit");
-  const jobs::Page page = api.services.jobs.list(query);
+  jobs::Page page = api.services.jobs.list(query);
   const std::string base_url = api.base_url(request);
   std::string data;
-  for (const jobs::Job& job : page.jobs) {
-    data += (data.empty() ? "" : ",") + video_text(job, api, base_url).take();
+  for (size_t i = 0; i < page.jobs.size(); ++i) {
+    data += (data.empty() ? "" : ",") + video_text(page.jobs[i], api, base_url).take();
+    if (data.size() < kPage || i + 1 == page.jobs.size()) continue;
+    page.jobs.resize(i + 1);
+    page.has_more = true;
   }
   using Id = std::optional<std::string>;
   JsonText text;

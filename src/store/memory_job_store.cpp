@@ -52,8 +52,10 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
   {
     const std::lock_guard lock(state_->mutex);
     JobTable& table = state_->table;
-    if (const auto* known = table.replayed(idempotency)) return {table.snapshot(*known), true};
+    if (const auto* known = table.replayed(idempotency))
+      return {table.snapshot(*known), true, true};
     submitted.job = table.snapshot(table.add(std::move(spec), idempotency));
+    submitted.keyed = idempotency.has_value();
     state_->news.push_back(submitted.job);
   }
   state_->work.notify_all();  // one alone might be told to stop just now

@@ -80,6 +80,33 @@ TEST_F(Sync, StopsWhenTheClientGoes) {
   EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Video).in_progress == 0; }));
 }
 
+TEST_F(Sync, IsThereStillForAClientThatComesBackWithItsKey) {
+  start({.step_ms = 200, .steps = 2});
+  const std::string body = R"({"prompt":"a"})";
+  {
+    auto one = client();
+    one.send(
+        "POST /v1/videos/sync HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n"
+        "Content-Length: 14\r\n\r\n" +
+        body);
+    EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Video).in_progress == 1; }));
+  }
+  auto one = client();
+  const auto again = one.ask("POST", "/v1/videos/sync", "Idempotency-Key: k\r\n", body);
+  EXPECT_EQ(again.status, 200) << again.body;
+  EXPECT_EQ(again.headers.at("idempotency-replayed"), "true");
+}
+
+TEST_F(Sync, SaysThatAFailureIsTheOneOfBefore) {
+  start({.fail_step = 1});
+  auto one = client();
+  const std::string body = R"({"prompt":"a"})";
+  one.ask("POST", "/v1/videos/sync", "Idempotency-Key: k\r\n", body);
+  const auto again = one.ask("POST", "/v1/videos/sync", "Idempotency-Key: k\r\n", body);
+  expect_error(again, 500, "generation_failed");
+  EXPECT_EQ(again.headers.at("idempotency-replayed"), "true");
+}
+
 TEST_F(Sync, TakesASecondLookWithOneKey) {
   start();
   auto one = client();

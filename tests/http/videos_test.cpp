@@ -367,6 +367,20 @@ TEST_F(Videos, OneKeyIsOneJob) {
   EXPECT_NE(one.post_json("/v1/videos", {{"prompt", "a"}}).json()["id"], first.json()["id"]);
 }
 
+TEST_F(Videos, AreListedInPagesThatNobodyHasToFear) {
+  start({.step_ms = 1000, .steps = 1000});
+  auto one = client();
+  const std::string longest(size_t{1} << 20, 'p');
+  for (int i = 0; i < 6; ++i) one.post_json("/v1/videos", {{"prompt", longest}});
+  const json page = one.get("/v1/videos").json();
+  EXPECT_EQ(page["data"].size(), 4u);
+  EXPECT_EQ(page["has_more"], true);
+  EXPECT_EQ(page["last_id"], page["data"][3]["id"]);
+  const json rest = one.get("/v1/videos?after=" + page["last_id"].get<std::string>()).json();
+  EXPECT_EQ(rest["data"].size(), 2u);
+  EXPECT_EQ(rest["has_more"], false);
+}
+
 TEST_F(Videos, UrlIsThePublicOne) {
   start({}, {.public_url = "https://videos.example/reel/"});
   auto one = client();

@@ -23,6 +23,7 @@ struct Idempotency {
 struct Submitted {
   Job job;
   bool replayed = false;  // the job was there already, under the same key
+  bool keyed = false;     // it came under a key
 };
 
 /// A job to work on. `cancel` is raised when the job was cancelled or removed meanwhile.
