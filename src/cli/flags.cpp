@@ -259,7 +259,8 @@ std::vector<std::string> read_config(const std::string& path) try {
               fmt::format("--config {}: expected flags and values: {}", path, error.what()));
 }
 
-/// The command line with what `--config` names put first, where later words win.
+/// The command line with what `--config` names put first, behind `generate`, whose flags may be
+/// among it; later words win.
 std::vector<std::string> all_words(int argc, const char* const* argv) {
   constexpr std::string_view kConfig = "--config", kConfigIs = "--config=";
   std::vector<std::string> words, given;
@@ -274,8 +275,9 @@ std::vector<std::string> all_words(int argc, const char* const* argv) {
     words = read_config(word == kConfig ? argv[++i] : word.substr(kConfigIs.size()));
     read = true;
   }
-  words.insert(words.end(), given.begin(), given.end());
-  return words;
+  const auto command = std::find(given.begin(), given.end(), "generate");
+  given.insert(command == given.end() ? given.begin() : command + 1, words.begin(), words.end());
+  return given;
 }
 
 }  // namespace

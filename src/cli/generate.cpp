@@ -214,6 +214,7 @@ int generate(const Flags& flags) {
   const auto work = for_flag(  // before minutes of loading
       path_flag(g), [&g] { return store::WorkFolder(folder_of(g)); });
   if (!g.dump.empty()) {
+    require(specs.size() == 1, fmt::format("--dump: expected one prompt, got {}", specs.size()));
     std::error_code fault;
     fs::create_directories(g.dump, fault);
     require(!fault, fmt::format("--dump {}: {}", g.dump, fault.message()));

@@ -14,7 +14,10 @@ constexpr uintmax_t kMaxBytes = 16 << 20;
 nlohmann::json read_json(const std::filesystem::path& path) {
   const std::string text = read_model_file(path, kMaxBytes);
   try {
+    require_shallow_json(text);
     return nlohmann::json::parse(text);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::BadModel, fmt::format("{}: {}", path.string(), error.what()));
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::BadModel,
                 fmt::format("{}: no JSON: {}", path.string(), json_fault(error.what())));

@@ -21,8 +21,10 @@ constexpr const char* kTextToVideo = "WanPipeline";
 constexpr const char* kImageToVideo = "WanImageToVideoPipeline";
 constexpr const char* kVideoToVideo = "WanVideoToVideoPipeline";
 constexpr const char* kVace = "WanVACEPipeline";
-constexpr const char* kDmd = "WanDMDPipeline";  // FastVideo's, of few steps
-const std::vector<std::string> kServed{kTextToVideo, kImageToVideo, kVideoToVideo, kVace, kDmd};
+// Of few steps, as FastVideo's and TurboWan's folders name them.
+constexpr const char *kDmd = "WanDMDPipeline", *kImageDmd = "WanImageToVideoDmdPipeline";
+const std::vector<std::string> kServed{kTextToVideo, kImageToVideo, kVideoToVideo,
+                                       kVace,        kDmd,          kImageDmd};
 
 /// Families of Wan that other programs serve, by what the names of their classes and repositories
 /// have in them.
@@ -64,7 +66,7 @@ std::vector<Part> parts_of(const std::string& class_name) {
        {"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"},
        {{"scheduler_config.json"}}},
   };
-  if (class_name == kImageToVideo) {
+  if (class_name == kImageToVideo || class_name == kImageDmd) {
     parts.push_back({"image_encoder",
                      false,
                      {"CLIPVisionModel", "CLIPVisionModelWithProjection"},
@@ -73,7 +75,7 @@ std::vector<Part> parts_of(const std::string& class_name) {
         {"image_processor",
          false,
          {"CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "CLIPProcessor"},
-         {{"preprocessor_config.json"}}});
+         {{"preprocessor_config.json", "processor_config.json"}}});
   }
   return parts;
 }

@@ -93,6 +93,12 @@ WanTransformerConfig read_wan_transformer_config(const std::filesystem::path& fi
   c.added_kv_proj_dim = json.find<int64_t>("added_kv_proj_dim");
   c.rope_max_seq_len = json.get("rope_max_seq_len", c.rope_max_seq_len);
   c.pos_embed_seq_len = json.find<int64_t>("pos_embed_seq_len");
+  // TurboWan's sparse attention with a linear one beside it, of which dense attention is the limit.
+  const auto attention = json.get<std::string>("attention_type", "original");
+  if (attention != "original" && attention != "sla" && attention != "sagesla") {
+    json.fail("attention_type", "expected original, sla or sagesla, got " + attention);
+  }
+  json.ignore({"sla_topk"});
   json.finish();
   json.check(c.problems());
   return c;

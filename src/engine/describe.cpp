@@ -48,7 +48,7 @@ gen::Takes takes_of(const config::ModelIndex& index,
     return takes;
   }
   if (!index.sees_image_channels()) {
-    const bool required = index.class_name == "WanImageToVideoPipeline";
+    const bool required = index.class_name.starts_with("WanImageToVideo");
     takes.image = required ? Take::Required : index.expand_timesteps ? Take::Optional : Take::No;
     if (takes.image == Take::No && !index.has("transformer_2")) {
       takes.video = index.class_name == "WanVideoToVideoPipeline" ? Take::Required : Take::Optional;
@@ -125,7 +125,8 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
   d.guidance_scale = defaults.guidance_scale;
   if (two_experts) {
     d.guidance_scale_2 = defaults.guidance_scale_2;
-    d.boundary_ratio = defaults.boundary_ratio;
+    d.boundary_ratio =
+        defaults.boundary_ratio ? defaults.boundary_ratio : folder.index.boundary_ratio;
   }
   d.flow_shift = options.flow_shift.value_or(defaults.flow_shift);
   d.dmd_denoising_steps = defaults.dmd_denoising_steps;

@@ -62,8 +62,7 @@ pipeline::Options pipeline_options(const Options& options, at::Device device) {
           parse_precision(options.vae_precision, "--vae-precision"),
           parse_precision(options.text_encoder_precision, "--text-encoder-precisions"),
           parse_precision(options.image_encoder_precision, "--image-encoder-precision"),
-          options.vae_tiling,
-          options.dump};
+          options.vae_tiling};
 }
 
 /// A grey picture, for a model that needs one.
@@ -186,6 +185,7 @@ struct Engine::Body {
       });
       const double loaded = watch.seconds();
       rank.run([&] { translated([&] { warm_up(); }); });
+      pipeline->dump_to(options.dump);
       log::info("model.ready", {{"model", description.model},
                                 {"device", description.device},
                                 {"load_s", loaded},

@@ -282,6 +282,7 @@ void resolve_conditioning(const VideoRequest& request, const Description& model,
     throw Error(ErrorCode::InvalidArgument,
                 fmt::format("strength is not supported: {}", task_of(model)), "strength");
   }
+  if (request.strength && !video) fail("strength", "a video that it changes", "none");
   if (!video || !model.takes.strength) return;
   resolved.strength = request.strength.value_or(*model.takes.strength);
   if (!(*resolved.strength > 0 && *resolved.strength <= 1)) {

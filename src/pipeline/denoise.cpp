@@ -4,6 +4,8 @@
 #include <c10/core/Event.h>
 #include <fmt/format.h>
 
+#include <deque>
+
 #include "decode.h"
 #include "reel/sampling/guidance.h"
 #include "reel/sampling/noise.h"
@@ -36,25 +38,28 @@ class StepFence {
   std::unique_ptr<c10::Event> last_;
 };
 
-/// A preview between the device, which makes it during a step, and the host.
-class PreviewOnItsWay {
+/// Previews between the device, which makes them during their steps, and the host.
+class PreviewsOnTheirWay {
  public:
   void begin(const at::Tensor& rgb_hw3, int step) {
     const auto pinned = at::TensorOptions().dtype(at::kByte).pinned_memory(rgb_hw3.is_cuda());
-    host_ = at::empty(rgb_hw3.sizes(), pinned).copy_(rgb_hw3, true);
-    step_ = step;
+    made_.push_back({at::empty(rgb_hw3.sizes(), pinned).copy_(rgb_hw3, true), step});
   }
 
-  /// What was made by the end of step `done`, once.
+  /// The next that was made by the end of step `done`.
   std::optional<gen::Image> arrived(int done) {
-    if (!host_.defined() || step_ > done) return std::nullopt;
-    gen::Frames one = to_frames(std::exchange(host_, {}).unsqueeze(0));
+    if (made_.empty() || made_.front().step > done) return std::nullopt;
+    gen::Frames one = to_frames(made_.front().on_host.unsqueeze(0));
+    made_.pop_front();
     return gen::Image{one.width, one.height, std::move(one.rgb)};
   }
 
  private:
-  at::Tensor host_;
-  int step_ = 0;
+  struct Preview {
+    at::Tensor on_host;
+    int step;
+  };
+  std::deque<Preview> made_;
 };
 
 }  // namespace
@@ -119,7 +124,9 @@ at::Tensor Denoiser::with_first(const at::Tensor& latents) const {
 }
 
 at::Tensor Denoiser::finished(const at::Tensor& latents) const {
-  return with_first(latents).slice(2, references_);
+  // A first frame that is given stays as exact as it came, whatever the transformer's dtype.
+  const bool given = condition_.first_1C1hw.defined();
+  return with_first(given ? latents.to(at::kFloat) : latents).slice(2, references_);
 }
 
 at::Tensor Denoiser::input(const at::Tensor& latents) const {
@@ -177,18 +184,18 @@ gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, int first, gen::
                           dist::Group& group, Dump& dump) {
   using Ask = gen::Control::Ask;
   StepFence fence(state.latents_1CThw.device());
-  PreviewOnItsWay preview;
+  PreviewsOnTheirWay previews;
   const int steps = denoiser.steps() - first;
   control.report({gen::Stage::Denoising, state.step - first, steps});
   while (state.step < denoiser.steps()) {
     const Ask ask = control.ask();
     if (group.any(ask == Ask::Cancel)) return Ask::Cancel;
     if (group.any(ask == Ask::Pause)) return Ask::Pause;
-    if (const auto made = denoiser.advance(state); made.defined()) preview.begin(made, state.step);
+    if (const auto made = denoiser.advance(state); made.defined()) previews.begin(made, state.step);
     dump.add(fmt::format("latents.step.{}", state.step - 1 - first), state.latents_1CThw);
     const int done = fence.pass(state.step);
     control.report({gen::Stage::Denoising, done - first, steps});
-    if (auto image = preview.arrived(done)) control.preview(*std::move(image));
+    while (auto image = previews.arrived(done)) control.preview(*std::move(image));
   }
   fence.wait();
   control.report({gen::Stage::Denoising, steps, steps});

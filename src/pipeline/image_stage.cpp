@@ -38,8 +38,15 @@ Filter filter_of(config::JsonReader& json) {
   }
 }
 
-ClipPreprocessing read_preprocessing(const std::filesystem::path& file, int64_t image_size) {
-  const nlohmann::json object = config::read_json(file);
+ClipPreprocessing read_preprocessing(const std::filesystem::path& folder, int64_t image_size) {
+  // transformers 5 writes a CLIPProcessor's as a part of one file.
+  auto file = folder / "preprocessor_config.json";
+  const bool alone = std::filesystem::exists(file);
+  if (!alone) file = folder / "processor_config.json";
+  nlohmann::json object = config::read_json(file);
+  if (!alone) {
+    object = config::JsonReader(object, file.string()).need<nlohmann::json>("image_processor");
+  }
   config::JsonReader json(object, file.string());
   for (const char* step :
        {"do_center_crop", "do_convert_rgb", "do_normalize", "do_rescale", "do_resize"}) {
@@ -77,8 +84,7 @@ ImageStage::ImageStage(const std::filesystem::path& encoder_folder,
     : params_(device, dtype),
       encoder_(weights::ParamScope(params_),
                config::read_clip_vision_config(encoder_folder / "config.json")),
-      preprocessing_(read_preprocessing(processor_folder / "preprocessor_config.json",
-                                        encoder_.config.image_size)) {}
+      preprocessing_(read_preprocessing(processor_folder, encoder_.config.image_size)) {}
 
 at::Tensor ImageStage::encode(const std::vector<const gen::Image*>& images) const {
   std::vector<at::Tensor> pixels;

@@ -267,8 +267,7 @@ gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int outp
   using Ask = gen::Control::Ask;
   auto& c = *components_;
   gen::Outcome outcome;
-  Dump dump(output == 0 || options_.dump.empty() ? options_.dump
-                                                 : options_.dump / std::to_string(output));
+  Dump dump(output == 0 || dump_.empty() ? dump_ : dump_ / std::to_string(output));
   if (snapshot && snapshot->fingerprint != c.fingerprint) {
     throw Error(ErrorCode::Conflict, "snapshot: it was made by another model, device or build");
   }

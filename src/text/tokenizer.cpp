@@ -48,7 +48,9 @@ TokenizerParts read_parts(const fs::path& folder) {
   const fs::path config = folder / "tokenizer_config.json";
   const auto manners = naming(config, [&] {
     if (!fs::exists(config)) return nlohmann::json::object();
-    auto object = nlohmann::json::parse(read_model_file(config, kMaxBytes));
+    const std::string text = read_model_file(config, kMaxBytes);
+    require_shallow_json(text);
+    auto object = nlohmann::json::parse(text);
     if (!object.is_object()) throw Error(ErrorCode::BadModel, "expected a JSON object");
     return object;
   });

@@ -136,6 +136,7 @@ void read_template(const json& processor, TokenizerParts& parts) {
 
 TokenizerParts read_tokenizer_json(const std::string& bytes) {
   try {
+    require_shallow_json(bytes);
     const json file = json::parse(bytes);
     TokenizerParts parts(read_added_tokens(file.value("added_tokens", json::array())),
                          read_normalizer(file.value("normalizer", json())),

@@ -309,6 +309,15 @@ TEST(Flags, TheCommandLineWinsOverTheConfigFile) {
   std::filesystem::remove(path);
 }
 
+TEST(Flags, AConfigFileMayHoldGeneratesFlags) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.write("flags.yaml", "model-path: m\nprompt: a fox\nnum_frames: 9\n");
+  const auto flags = parse({"generate", "--config", path.c_str(), "--num-frames", "13"});
+  EXPECT_EQ(flags.model.model_path, "m");
+  EXPECT_EQ(flags.generate.prompts, std::vector<std::string>{"a fox"});
+  EXPECT_EQ(flags.generate.request.num_frames, 13);
+}
+
 TEST(Flags, AConfigFileHoldsFlagsAndValues) {
   const test::TemporaryFolder folder;
   for (const char* text :

@@ -109,6 +109,7 @@ TEST(WanTransformerConfig, Refuses) {
                    {"freq_dim", 21, "freq_dim: expected an even number"},
                    {"qk_norm", "layer_norm", "qk_norm: expected rms_norm_across_heads"},
                    {"eps", -1e-6, "eps: expected 0"},
+                   {"attention_type", "radial", "expected original, sla or sagesla, got radial"},
                    {"cross_attn_norm", 1, "cross_attn_norm has the wrong type"},
                    {"patch_size", {1, 2}, "patch_size has the wrong type"},
                    {"patch_size", {1, 2, 2.5}, "patch_size has the wrong type"},
@@ -280,7 +281,9 @@ TEST(ReadJson, RefusesWhatIsNoObjectOfReasonableSize) {
   EXPECT_THAT(read(""), ThrowsMessage<Error>(HasSubstr("config.json: no JSON")));
   EXPECT_THAT(read("{\"a\": \xff}"), ThrowsMessage<Error>(HasSubstr("config.json: no JSON")));
   EXPECT_THAT(read("[]"), ThrowsMessage<Error>(HasSubstr("expected a JSON object")));
-  EXPECT_THAT(read(std::string(1 << 20, '[')), ThrowsMessage<Error>(HasSubstr("no JSON")));
+  const std::string deep = "{\"a\": \"[\\\"[\", \"num_layers\": " + std::string(1 << 19, '[');
+  EXPECT_THAT(read(deep + std::string(1 << 19, ']') + "}"),
+              ThrowsMessage<Error>(HasSubstr("config.json: JSON: nested more than 64 deep")));
   EXPECT_THAT(read(std::string((16 << 20) + 1, ' ')), ThrowsMessage<Error>(HasSubstr("at most")));
   EXPECT_THAT([&] { read_json(folder / "none.json"); },
               ThrowsMessage<Error>(HasSubstr("none.json: cannot be opened")));

@@ -153,6 +153,20 @@ TEST(FindAlike, KnowsPublishedFoldersOfAnyName) {
   }
 }
 
+TEST(FindAlike, KnowsTurboWanByItsAttention) {
+  const nlohmann::json sparse = {{"attention_type", "sla"}, {"sla_topk", 0.1}};
+  const std::string dmd = R"({"_class_name": "WanDMDPipeline"})";
+  const std::string image =
+      R"({"_class_name": "WanImageToVideoDmdPipeline", "boundary_ratio": 0.9})";
+  for (const auto& [index, keys, first] : {std::tuple(dmd, "wan2.1-t2v-1.3b", 988),
+                                           {dmd, "wan2.1-t2v-14b", 988},
+                                           {image, "wan2.2-i2v-a14b", 996}}) {
+    const auto found = alike(index, keys, sparse);
+    ASSERT_TRUE(found) << keys;
+    EXPECT_EQ(found->dmd_denoising_steps.front(), first);
+  }
+}
+
 TEST(FindAlike, KnowsNoOther) {
   const std::string plain = R"({"_class_name": "WanPipeline", "boundary_ratio": null})";
   EXPECT_TRUE(alike(plain, "wan2.1-t2v-1.3b"));
@@ -160,6 +174,9 @@ TEST(FindAlike, KnowsNoOther) {
   EXPECT_FALSE(alike(plain, "wan2.1-t2v-1.3b", {{"in_channels", 32}}));
   EXPECT_FALSE(alike(R"({"_class_name": "WanPipeline", "boundary_ratio": 0.5})", "wan2.1-t2v-14b"));
   EXPECT_FALSE(alike(R"({"_class_name": "WanImageToVideoPipeline"})", "wan2.1-t2v-14b"));
+  // Wan2.2-VACE-Fun, which has two experts.
+  const std::string fun = R"({"_class_name": "WanVACEPipeline", "boundary_ratio": 0.875})";
+  EXPECT_FALSE(alike(fun, "wan2.1-vace-14b"));
 }
 
 TEST(DefaultsOf, AnUnnamedFolderGetsItsOwnJson) {

@@ -46,6 +46,14 @@ TEST(ModelIndex, ReadsTheTinyModels) {
             "WanVACEPipeline");
 }
 
+TEST(ModelIndex, ReadsTurboWansImageToVideo) {
+  const test::TemporaryFolder folder;
+  json changed = read_json(model("i2v-a14b-tiny") / "model_index.json");
+  changed["_class_name"] = "WanImageToVideoDmdPipeline";
+  EXPECT_TRUE(
+      read_model_index(folder.write("model_index.json", changed.dump())).has("transformer_2"));
+}
+
 TEST(ModelIndex, Refuses) {
   const test::TemporaryFolder folder;
   const json original = read_json(model("t2v-tiny") / "model_index.json");

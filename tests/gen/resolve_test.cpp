@@ -321,6 +321,9 @@ TEST(Resolve, NeedsAStepThatChangesAVideo) {
   EXPECT_EQ(resolve(request, model).strength, 0.25);
   request.strength = 0.2;
   EXPECT_EQ(param_of(request, model), "strength");
+  request.strength = 1;
+  request.inputs.video.reset();
+  EXPECT_EQ(param_of(request, model), "strength");
 }
 
 TEST(Resolve, JudgesInputs) {

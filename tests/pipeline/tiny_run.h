@@ -110,15 +110,15 @@ class TinyRun {
     options.device = test::device();
     options.dit = dit;
     options.text_encoder = text_encoder;
-    options.dump = folder.path() / "dump";
     WanPipeline pipeline(config::open_model_folder(model, overrides), options,
                          [](std::string_view, uint64_t, uint64_t) {});
+    pipeline.dump_to(folder.path() / "dump");
     AskAfter control;
     dist::SoloGroup group;
     outcome = pipeline.generate(request, 0, nullptr, sink, control, group);
     reports = control.reports;
     previews = control.previews;
-    made = std::make_unique<weights::SafetensorsFile>(options.dump / "tensors.safetensors");
+    made = std::make_unique<weights::SafetensorsFile>(folder.path() / "dump/tensors.safetensors");
   }
 
   /// Null if all is as Diffusers has it, else the first tensor that is not.

@@ -11,6 +11,10 @@ namespace reel {
 /// file (a pipe is not waited for) or has more than `most` bytes.
 std::string read_model_file(const std::filesystem::path& path, uintmax_t most);
 
+/// Throws Error(BadModel) for JSON that is nested deeper than any model's: to walk it would take as
+/// deep a stack.
+void require_shallow_json(std::string_view text);
+
 /// What nlohmann's exception says, without its number, and short whatever the text was.
 std::string json_fault(std::string_view what);
 

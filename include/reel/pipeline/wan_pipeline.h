@@ -21,7 +21,6 @@ struct Options {
   c10::ScalarType text_encoder = c10::kBFloat16;
   c10::ScalarType image_encoder = c10::kFloat;
   bool vae_tiling = false;
-  std::filesystem::path dump;  // a folder for the tensors of every generation; "": none
 };
 
 /// Text, or a picture and text, to video: prompt → embeddings → latents → frames. One rank's; its
@@ -35,6 +34,9 @@ class WanPipeline {
   WanPipeline(const config::ModelFolder& folder, const Options& options, const OnLoad& on_load);
   ~WanPipeline();
 
+  /// From now on the tensors of every generation go to this folder.
+  void dump_to(std::filesystem::path folder) { dump_ = std::move(folder); }
+
   /// As gen::Generator::generate.
   gen::Outcome generate(const gen::ResolvedRequest& request, int output,
                         const gen::Snapshot* snapshot, gen::FrameSink& sink, gen::Control& control,
@@ -44,6 +46,7 @@ class WanPipeline {
   struct Components;
   std::unique_ptr<Components> components_;
   Options options_;
+  std::filesystem::path dump_;  // "": none
 };
 
 }  // namespace reel::pipeline

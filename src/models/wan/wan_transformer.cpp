@@ -79,7 +79,10 @@ WanTransformer::WanTransformer(const weights::ParamScope& scope,
 weights::LoadOptions WanTransformer::load_options() {
   weights::LoadOptions options;
   options.unused = [](std::string_view name) {
-    return name.find(".norm_added_q.") != name.npos || name.find(".to_gate_compress.") != name.npos;
+    for (const char* part : {".norm_added_q.", ".to_gate_compress.", ".local_attn.proj_l."}) {
+      if (name.find(part) != name.npos) return true;
+    }
+    return false;
   };
   return options;
 }
