@@ -48,10 +48,10 @@ const std::vector<std::string> kWeights{"diffusion_pytorch_model.safetensors",
                                         "diffusion_pytorch_model.safetensors.index.json"};
 
 /// What a pipeline is made of.
-std::vector<Part> parts_of(const std::string& class_name) {
+std::vector<Part> parts_of(const ModelIndex& index) {
   const std::vector<std::vector<std::string>> network{{"config.json"}, kWeights};
-  const std::vector<std::string> transformer{class_name == kVace ? "WanVACETransformer3DModel"
-                                                                 : "WanTransformer3DModel"};
+  const std::vector<std::string> transformer{index.class_name == kVace ? "WanVACETransformer3DModel"
+                                                                       : "WanTransformer3DModel"};
   std::vector<Part> parts{
       {"transformer", true, transformer, network},
       {"transformer_2", false, transformer, network},
@@ -66,7 +66,7 @@ std::vector<Part> parts_of(const std::string& class_name) {
        {"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"},
        {{"scheduler_config.json"}}},
   };
-  if (class_name == kImageToVideo || class_name == kImageDmd) {
+  if (index.is_image_to_video()) {
     parts.push_back({"image_encoder",
                      false,
                      {"CLIPVisionModel", "CLIPVisionModelWithProjection"},
@@ -186,6 +186,10 @@ std::string other_family(const std::string& name) {
   return {};
 }
 
+bool ModelIndex::is_image_to_video() const {
+  return class_name == kImageToVideo || class_name == kImageDmd;
+}
+
 std::vector<std::string> ModelIndex::problems() const {
   if (const auto family = other_family(class_name); !family.empty()) {
     return {fmt::format("{}; served: {}", family, fmt::join(kServed, ", "))};
@@ -197,7 +201,7 @@ std::vector<std::string> ModelIndex::problems() const {
   }
   std::vector<std::string> problems;
   auto others = components;
-  for (const Part& part : parts_of(class_name)) {
+  for (const Part& part : parts_of(*this)) {
     const auto found = others.find(part.name);
     if (found == others.end()) {
       if (part.required) problems.push_back(fmt::format("{} is missing", part.name));
@@ -277,7 +281,7 @@ ModelFolder open_model_folder(const fs::path& path,
     (weights ? folder.weights : folder.components)[name] = other;
   }
   std::vector<std::string> missing;
-  for (const Part& part : parts_of(folder.index.class_name)) {
+  for (const Part& part : parts_of(folder.index)) {
     if (folder.index.has(part.name)) look_for_files(part, folder, missing);
   }
   if (!missing.empty()) {

@@ -48,8 +48,9 @@ gen::Takes takes_of(const config::ModelIndex& index,
     return takes;
   }
   if (!index.sees_image_channels()) {
-    const bool required = index.class_name.starts_with("WanImageToVideo");
-    takes.image = required ? Take::Required : index.expand_timesteps ? Take::Optional : Take::No;
+    takes.image = index.is_image_to_video() ? Take::Required
+                  : index.expand_timesteps  ? Take::Optional
+                                            : Take::No;
     if (takes.image == Take::No && !index.has("transformer_2")) {
       takes.video = index.class_name == "WanVideoToVideoPipeline" ? Take::Required : Take::Optional;
       takes.strength = 0.8;

@@ -137,18 +137,38 @@ TEST(Engine, SaysWhichVideosAModelTakes) {
 }
 
 /// A WanVideoToVideoPipeline is a WanPipeline's folder that needs a video.
-TEST(Engine, WarmsUpVideoToVideo) {
-  test::TemporaryFolder folder;
-  auto options = tiny();
-  fs::copy(options.model_path, folder.path(), fs::copy_options::recursive);
-  auto index = nlohmann::json::parse(std::ifstream(folder / "model_index.json"));
-  index["_class_name"] = "WanVideoToVideoPipeline";
-  fs::permissions(folder / "model_index.json", fs::perms::owner_write, fs::perm_options::add);
-  std::ofstream(folder / "model_index.json") << index.dump();
-  options.model_path = folder.path();
+void change(const fs::path& file, const char* key, const char* value) {
+  auto object = nlohmann::json::parse(std::ifstream(file));
+  object[key] = value;
+  fs::permissions(file, fs::perms::owner_write, fs::perm_options::add);
+  std::ofstream(file) << object.dump();
+}
+
+/// Of a tiny model that another class of pipeline is to serve.
+Options copy_of(const std::string& name, const fs::path& folder, const char* class_name) {
+  auto options = tiny(name);
+  fs::copy(options.model_path, folder, fs::copy_options::recursive);
+  change(folder / "model_index.json", "_class_name", class_name);
+  options.model_path = folder;
   options.warm_up = true;
-  const Engine engine(options);
+  return options;
+}
+
+TEST(Engine, WarmsUpVideoToVideo) {
+  const test::TemporaryFolder folder;
+  const Engine engine(copy_of("t2v-tiny", folder.path(), "WanVideoToVideoPipeline"));
   EXPECT_EQ(engine.describe().task, "V2V");
+  EXPECT_EQ(settled(engine).phase, Phase::Ready) << engine.state().why;
+}
+
+TEST(Engine, WarmsUpTurboWansImageToVideo) {
+  const test::TemporaryFolder folder;
+  const auto options = copy_of("i2v-a14b-tiny", folder.path(), "WanImageToVideoDmdPipeline");
+  for (const char* expert : {"transformer", "transformer_2"}) {
+    change(folder / expert / "config.json", "attention_type", "sla");
+  }
+  const Engine engine(options);
+  EXPECT_EQ(engine.describe().task, "I2V");
   EXPECT_EQ(settled(engine).phase, Phase::Ready) << engine.state().why;
 }
 

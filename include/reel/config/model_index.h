@@ -21,11 +21,12 @@ struct ModelIndex {
   std::optional<double> boundary_ratio;         // where the second expert takes over
   bool expand_timesteps = false;                // a time step for each token: TI2V-5B
 
+  /// Diffusers' pipeline of image to video, or TurboWan's name for it.
+  bool is_image_to_video() const;
+
   /// Whether a picture comes to the transformer as channels beside the latents: all of image to
   /// video but TI2V-5B.
-  bool sees_image_channels() const {
-    return class_name == "WanImageToVideoPipeline" && !expand_timesteps;
-  }
+  bool sees_image_channels() const { return is_image_to_video() && !expand_timesteps; }
 
   bool has(const std::string& component) const { return components.contains(component); }
 
