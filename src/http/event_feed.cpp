@@ -24,8 +24,6 @@ void EventFeed::add(const jobs::Job& job) {
     at_work_.erase(job.id);
   }
   events_.push_back({++newest_, type, job});
-  jobs::Job& kept = events_.back().job;
-  kept.spec = jobs::without_contents(std::move(kept.spec));  // else they would outlive the job
   if (events_.size() > kKept) events_.pop_front();
 }
 

@@ -42,6 +42,7 @@ JobTable::Record& JobTable::add(jobs::JobSpec spec,
   Job& job = record.job;
   job.id = random_id(spec.kind == jobs::Kind::Video ? "video_" : "image_");
   job.spec = std::make_shared<const jobs::JobSpec>(std::move(spec));
+  record.light = jobs::without_contents(job.spec);
   job.sequence = next_sequence_++;
   job.created_at = unix_seconds();
   if (idempotency) {
@@ -128,7 +129,7 @@ bool JobTable::move(Record& record, Status to) {
     return true;
   }
   job.completed_at = unix_seconds();
-  job.spec = jobs::without_contents(std::move(job.spec));
+  job.spec = record.light;
   if (ttl_.count() > 0) {
     job.expires_at = *job.completed_at + ttl_.count();
     expiries_[{*job.expires_at, job.sequence}] = &record;

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,7 @@ namespace reel::store {
 class JobTable {
  public:
   struct Record : JobQueue::Entry {
+    std::shared_ptr<const jobs::JobSpec> light;  // the job's, without the contents of its inputs
     CancelToken cancel;
     std::string idempotency_key;
     uint64_t completion = 0;  // in the order of completion

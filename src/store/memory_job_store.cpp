@@ -32,11 +32,18 @@ struct MemoryJobStore::State {
     return record != nullptr && record->job.status == Status::InProgress ? record : nullptr;
   }
 
+  /// Listeners may keep what they hear long after the job has ended: no contents of inputs.
+  void tell(const Record& record) {
+    Job job = table.snapshot(record);
+    job.spec = record.light;
+    news.push_back(std::move(job));
+  }
+
   void end(Record& record, Status how, jobs::JobError error) {
     if (!table.move(record, how)) return;
     record.job.error = std::move(error);
     record.cancel.cancel();
-    news.push_back(record.job);
+    tell(record);
     finished.notify_all();
   }
 };
@@ -52,11 +59,13 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
   {
     const std::lock_guard lock(state_->mutex);
     JobTable& table = state_->table;
-    if (const auto* known = table.replayed(idempotency))
+    if (const auto* known = table.replayed(idempotency)) {
       return {table.snapshot(*known), true, true};
-    submitted.job = table.snapshot(table.add(std::move(spec), idempotency));
+    }
+    const auto& record = table.add(std::move(spec), idempotency);
+    submitted.job = table.snapshot(record);
     submitted.keyed = idempotency.has_value();
-    state_->news.push_back(submitted.job);
+    state_->tell(record);
   }
   state_->work.notify_all();  // one alone might be told to stop just now
   state_->news.deliver();
@@ -75,7 +84,7 @@ std::optional<jobs::Taken> MemoryJobStore::take(std::stop_token stop) {
     queue.take(next);
     state_->table.move(next, Status::InProgress);
     taken = jobs::Taken{next.job, next.cancel};
-    state_->news.push_back(next.job);
+    state_->tell(next);
   }
   state_->news.deliver();
   return taken;
@@ -94,7 +103,7 @@ bool MemoryJobStore::put_back(const std::string& id) {
     if (record == nullptr) return false;
     record->job.progress.eta_seconds.reset();
     state_->table.queue().put_back(*record);
-    state_->news.push_back(record->job);
+    state_->tell(*record);
   }
   state_->work.notify_all();
   state_->news.deliver();
@@ -107,7 +116,7 @@ void MemoryJobStore::progress(const std::string& id, const jobs::JobProgress& pr
     State::Record* record = state_->at_work(id);
     if (record == nullptr) return;
     record->job.progress = progress;
-    state_->news.push_back(record->job);
+    state_->tell(*record);
   }
   state_->news.deliver();
 }
@@ -119,7 +128,7 @@ bool MemoryJobStore::complete(const std::string& id, jobs::Result result) {
     if (record == nullptr) return false;
     state_->table.move(*record, Status::Completed);
     state_->table.completed(*record, std::move(result));
-    state_->news.push_back(record->job);
+    state_->tell(*record);
     state_->finished.notify_all();
   }
   state_->news.deliver();
