@@ -4,6 +4,7 @@ A case that differs, or that `serve` refuses, is named and its folder is kept: f
 """
 
 import argparse
+import functools
 import json
 import random
 import shutil
@@ -46,6 +47,7 @@ KINDS = {
     "vace": WanVACEPipeline,
 }
 ANCHORED = ("flf2v", "i2v a14b", "v2v", "vace")  # at more than the first frame
+SENTENCES = list(corpus.sentences())[:400]
 HARD_WORDS = ("🦊", "naïve", "«quoted»", "&amp;", "\t", "  ", "ﬁne", "日本語の", "Ω", "don't", "e\u0301", "<extra_id_0>", "1,234.5")
 # Random networks make more of a rounding than trained ones.
 BOUNDS = {"latents.final": 2e-3, "frames": 2e-3, "condition": 1e-3, "prompt_embeds": 1e-4, "negative_prompt_embeds": 1e-4}
@@ -67,10 +69,15 @@ def scheduler(rng):
     )
 
 
+@functools.cache
+def pieces(vocabulary):
+    return tokenizer.train(vocabulary=vocabulary)
+
+
 def model(rng, family, name):
     """Makes the folder MODELS/name."""
     seed, new = rng.randrange(1 << 30), family.startswith("5b")
-    proto = tokenizer.train(vocabulary=rng.choice((700, 1200)))
+    proto = pieces(rng.choice((700, 1200)))
     if rng.random() < 0.5:
         proto = tokenizer.without_charsmap(proto)
     width = 2 * rng.randint(5, 14)
@@ -130,7 +137,7 @@ def model(rng, family, name):
 
 
 def text(rng):
-    words = " ".join(rng.choice(list(corpus.sentences())[:400]) for _ in range(rng.randint(0, 3))).split(" ")
+    words = " ".join(rng.choice(SENTENCES) for _ in range(rng.randint(0, 3))).split(" ")
     for _ in range(rng.randint(0, 3)):
         words.insert(rng.randint(0, len(words)), rng.choice(HARD_WORDS))
     return " ".join(words).strip(" ") or "a"
@@ -179,15 +186,15 @@ def flags(wanted, inputs, folder):
             yield from (f"--{name.replace('_', '-')}", value)
     for name, value in inputs.items():
         yield INPUT_FLAGS[name]
-        single = not isinstance(value, list)
-        paths = [folder / f"{name}.{i:03}.png" for i in range(1 if single else len(value))]
+        pictures = value if isinstance(value, list) else [value]
+        paths = [folder / f"{name}.{i:03}.png" for i in range(len(pictures))]
         if name in ("video", "mask"):
             paths = [folder / name / path.name for path in paths]
             (folder / name).mkdir()
             yield folder / name
         else:
             yield from paths
-        for path, picture in zip(paths, [value] if single else value):
+        for path, picture in zip(paths, pictures):
             picture.save(path)
 
 

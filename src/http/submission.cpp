@@ -51,11 +51,6 @@ Reply full_reply(const Error& error, const Api& api, const std::string& owner) {
   return reply;
 }
 
-/// Whether someone else may wait for the job, or its client come back.
-bool outlives_client(const jobs::Submitted& submitted) {
-  return submitted.replayed || submitted.keyed;
-}
-
 }  // namespace
 
 std::optional<jobs::Idempotency> idempotency_of(const Request& request, const json& fields) {
@@ -105,7 +100,7 @@ Counter full_queue_rejections(const Api& api) {
 }
 
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted) {
-  if (outlives_client(submitted)) return [] {};
+  if (submitted.keyed) return [] {};
   return [&api, id = submitted.job.id] { api.services.jobs.cancel(id, "its client went away"); };
 }
 
@@ -116,8 +111,8 @@ void cancel_if_never_taken(const Api& api, const jobs::Job& job) {
 
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done) {
-  const auto answer = [&api, id = submitted.job.id, stays = outlives_client(submitted),
-                       done = std::move(done), waited = Stopwatch()]() -> std::optional<Ready> {
+  const auto answer = [&api, id = submitted.job.id, keyed = submitted.keyed, done = std::move(done),
+                       waited = Stopwatch()]() -> std::optional<Ready> {
     const jobs::Job job = api.services.jobs.get(id);
     if (job.result) return done(job);
     cancel_if_never_taken(api, job);
@@ -126,7 +121,7 @@ Wait wait_for(const Api& api, const jobs::Submitted& submitted,
     if (job.error) return error_reply(status, job.error->message, {}, job.error->code);
     const auto longest = api.options.sync_wait.count();
     if (waited.seconds() < static_cast<double>(longest)) return std::nullopt;
-    if (!stays) api.services.jobs.cancel(id, "it took too long");
+    if (!keyed) api.services.jobs.cancel(id, "it took too long");
     return error_reply(504, fmt::format("{}: it was not ready after {} s", id, longest), {},
                        "timeout");
   };

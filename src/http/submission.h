@@ -31,8 +31,8 @@ Counter full_queue_rejections(const Api& api);
 /// Of the reply to a request that came before, under the same Idempotency-Key.
 inline const std::pair<std::string, std::string> kReplayed{"Idempotency-Replayed", "true"};
 
-/// What to do when the client hangs up that waits for the job: cancels it, unless it was another's
-/// before or has an Idempotency-Key, under which the client may come back.
+/// What to do when the client hangs up that waits for the job: cancels it, unless it came under an
+/// Idempotency-Key: another may wait for it, or the client come back.
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted);
 
 /// A queue that is drained takes no job any more: cancels one that a client waits for.

@@ -127,12 +127,12 @@ Answer list(const Request& request, const Api& api) {
   jobs::Page page = api.services.jobs.list(query);
   const std::string base_url = api.base_url(request);
   std::string data;
-  for (size_t i = 0; i < page.jobs.size(); ++i) {
-    data += (data.empty() ? "" : ",") + video_text(page.jobs[i], api, base_url).take();
-    if (data.size() < kPage || i + 1 == page.jobs.size()) continue;
-    page.jobs.resize(i + 1);
-    page.has_more = true;
+  size_t told = 0;
+  for (; told < page.jobs.size() && data.size() < kPage; ++told) {
+    data += (data.empty() ? "" : ",") + video_text(page.jobs[told], api, base_url).take();
   }
+  page.has_more |= told < page.jobs.size();
+  page.jobs.resize(told);
   using Id = std::optional<std::string>;
   JsonText text;
   text.put("object", "list");

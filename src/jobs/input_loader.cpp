@@ -80,41 +80,43 @@ InputLoader::InputLoader(InputOptions options)
 std::future<gen::Inputs> InputLoader::begin(gen::Inputs inputs, std::stop_token unwanted) {
   bool fetches = false;
   gen::for_each(inputs, [&](const char*, const auto& input) { fetches |= is_url(input.source); });
-  Lane& lane = fetches ? fetching_ : decoding_;
-  std::packaged_task<gen::Inputs()> task(
-      [this, inputs = std::move(inputs), unwanted = std::move(unwanted)]() mutable {
-        if (!unwanted.stop_requested()) load(inputs);
-        return std::move(inputs);
-      });
+  Task task([this, inputs = std::move(inputs), unwanted = std::move(unwanted)]() mutable {
+    if (!unwanted.stop_requested()) load(inputs);
+    return std::move(inputs);
+  });
   auto future = task.get_future();
-  {
-    const std::lock_guard lock(lane.mutex);
-    if (lane.tasks.size() >= kMostWaiting) {
-      throw Error(ErrorCode::QueueFull, "too many requests wait for their pictures and videos");
-    }
-    lane.tasks.push_back(std::move(task));
-    if (lane.threads.size() < lane.most_threads) {
-      lane.threads.emplace_back([&lane](const std::stop_token& stop) { lane.work(stop); });
-    }
-  }
-  lane.added.notify_one();
+  (fetches ? fetching_ : decoding_).add(std::move(task));
   return future;
 }
 
 InputLoader::Lane::~Lane() {
-  for (std::jthread& thread : threads) thread.request_stop();
+  for (std::jthread& thread : threads_) thread.request_stop();
+}
+
+void InputLoader::Lane::add(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (tasks_.size() >= kMostWaiting) {
+      throw Error(ErrorCode::QueueFull, "too many requests wait for their pictures and videos");
+    }
+    tasks_.push_back(std::move(task));
+    if (threads_.size() < most_threads_) {
+      threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+    }
+  }
+  added_.notify_one();
 }
 
 void InputLoader::Lane::work(const std::stop_token& stop) {
   for (;;) {
-    std::packaged_task<gen::Inputs()> task;
+    Task task;
     {
-      std::unique_lock lock(mutex);
-      if (!added.wait(lock, stop, [this] { return !tasks.empty(); }) || stop.stop_requested()) {
+      std::unique_lock lock(mutex_);
+      if (!added_.wait(lock, stop, [this] { return !tasks_.empty(); }) || stop.stop_requested()) {
         return;
       }
-      task = std::move(tasks.front());
-      tasks.pop_front();
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
     }
     task();
   }

@@ -125,8 +125,7 @@ at::Tensor Denoiser::with_first(const at::Tensor& latents) const {
 
 at::Tensor Denoiser::finished(const at::Tensor& latents) const {
   // A first frame that is given stays as exact as it came, whatever the transformer's dtype.
-  const bool given = condition_.first_1C1hw.defined();
-  return with_first(given ? latents.to(at::kFloat) : latents).slice(2, references_);
+  return with_first(latents.to(at::kFloat)).slice(2, references_);
 }
 
 at::Tensor Denoiser::input(const at::Tensor& latents) const {

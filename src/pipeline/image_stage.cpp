@@ -40,9 +40,8 @@ Filter filter_of(config::JsonReader& json) {
 
 ClipPreprocessing read_preprocessing(const std::filesystem::path& folder, int64_t image_size) {
   // transformers 5 writes a CLIPProcessor's as a part of one file.
-  auto file = folder / "preprocessor_config.json";
-  const bool alone = std::filesystem::exists(file);
-  if (!alone) file = folder / "processor_config.json";
+  const bool alone = std::filesystem::exists(folder / "preprocessor_config.json");
+  const auto file = folder / (alone ? "preprocessor_config.json" : "processor_config.json");
   nlohmann::json object = config::read_json(file);
   if (!alone) {
     object = config::JsonReader(object, file.string()).need<nlohmann::json>("image_processor");

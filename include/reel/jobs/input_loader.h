@@ -40,17 +40,23 @@ class InputLoader {
   std::future<gen::Inputs> begin(gen::Inputs inputs, std::stop_token unwanted = {});
 
  private:
+  using Task = std::packaged_task<gen::Inputs()>;
+
   /// Threads for one kind of work, which begin it in order.
-  struct Lane {
-    explicit Lane(size_t most) : most_threads(most) {}
+  class Lane {
+   public:
+    explicit Lane(size_t most_threads) : most_threads_(most_threads) {}
     ~Lane();
+    void add(Task task);  // throws Error(QueueFull)
+
+   private:
     void work(const std::stop_token& stop);
 
-    const size_t most_threads;
-    std::mutex mutex;
-    std::condition_variable_any added;
-    std::deque<std::packaged_task<gen::Inputs()>> tasks;
-    std::vector<std::jthread> threads;  // last: they use the rest
+    const size_t most_threads_;
+    std::mutex mutex_;
+    std::condition_variable_any added_;
+    std::deque<Task> tasks_;
+    std::vector<std::jthread> threads_;  // last: they use the rest
   };
 
   std::string read(const std::string& source, const std::string& field, double seconds) const;
