@@ -117,12 +117,18 @@ def _rotate(x, cos, sin):
     return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
 
 
+def _attention(q, k, v, bias=None):
+    """scaled_dot_product_attention, whose backward pass takes three times as long on a CPU."""
+    scores = (q * q.shape[-1] ** -0.5 @ k.mT).float()
+    return (scores if bias is None else scores + bias).softmax(-1) @ v
+
+
 def _attend(attn, x, context, rope=None, bias=None):
     q, k = _rms(attn.norm_q, attn.to_q(x)), _rms(attn.norm_k, attn.to_k(context))
     q, k, v = (_heads(y, attn.heads) for y in (q, k, attn.to_v(context)))
     if rope is not None:
         q, k = _rotate(q, *rope), _rotate(k, *rope)
-    y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    y = (_attention if q.is_cpu else F.scaled_dot_product_attention)(q, k, v, bias)
     return attn.to_out[0](y.transpose(1, 2).flatten(2))
 
 

@@ -101,7 +101,7 @@ class Clips:
         bucket = rng.choices(self.buckets, self.shares)[0]
         want = max(4, self.tokens // (torch.Size(latents.shape_of(*bucket.size)[1:]).numel() // 4))
         if torch.utils.data.get_worker_info() is None:  # one process writes
-            bucket.grow(self.coder, max(want // 8, 2 * want - len(bucket.scenes)))
+            bucket.grow(self.coder, max(want // 4, 2 * want - len(bucket.scenes)))
         x, scenes = bucket.batch(rng, want)
         return bucket.size, (x - self.mean) / self.std, scenes
 
@@ -146,7 +146,8 @@ def main():
     ropes = {size: model.rope_of(parts.transformer, (1, *latents.shape_of(*size))) for size in BUCKETS}
     ropes = {size: [part.to(DEVICE) for part in rope] for size, rope in ropes.items()}
     parts.to(DEVICE)
-    optimizer = muon.Muon(parts, weight_decay=0.02, edges=("patch_embedding", "proj_out", "heads"))
+    edges = ("patch_embedding", "proj_out", "heads")
+    optimizer = muon.Muon(parts, 0.02, edges, torch.bfloat16 if half else torch.float32)
     average = copy.deepcopy(parts).requires_grad_(False)
     store, average_store = (checkpoint.Store(a.cache, f"{name}.{a.stage}") for name in ("model", "average"))
     step, spent, optimizer_state = store.load(parts)
@@ -170,7 +171,8 @@ def main():
         return step
 
     while (left := 1 - max(step / a.steps, (time.time() - began) / a.seconds)) > 0:
-        size, *batch = next(batches)
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
+            size, *batch = next(batches)  # where one process does all, clips are encoded here
         x, ids, mask, lengths, targets = (t if t is None else t.to(DEVICE) for t in batch)
         states = parts.text(input_ids=ids, attention_mask=mask).last_hidden_state * mask[..., None]
         loss, right = parts.attributes.loss(states, mask, targets)
