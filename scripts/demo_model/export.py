@@ -30,11 +30,9 @@ def main():
     saved = vae.create(latents_mean=[round(v, 5) for v in mean], latents_std=[round(v, 5) for v in std])
     saved.load_state_dict(coder.state_dict())
     tokenizer = words.open_or_train(a.cache)
-    # The last two stages' averages, half of each: better than either
-    parts, last = (train.Parts(tokenizer.get_vocab_size()) for _ in range(2))
-    if not (checkpoint.Store(a.cache, "average.4").load(parts)[0] and checkpoint.Store(a.cache, "average.5").load(last)[0]):
-        raise SystemExit("train stages 4 and 5 first")
-    torch._foreach_lerp_([p.data for p in parts.parameters()], [p.data for p in last.parameters()], 0.5)
+    parts = train.Parts(tokenizer.get_vocab_size())
+    if not checkpoint.Store(a.cache, "average.5").load(parts)[0]:
+        raise SystemExit("train all stages first")
 
     a.to.mkdir(parents=True, exist_ok=True)
     for old in ("text_encoder", "tokenizer", "transformer", "vae", "scheduler"):

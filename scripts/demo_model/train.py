@@ -82,6 +82,13 @@ def statistics_of(cache):
     return checkpoint.once(Path(cache) / "statistics.json", lambda: latents.statistics(coder_of(cache)))
 
 
+def weights_of(cache):
+    """Of the channels' errors: three quarters by how far each is seen, which leaves the same velocity as the best."""
+    made = lambda: latents.visibility(coder_of(cache), statistics_of(cache)[1])
+    seen = torch.tensor(checkpoint.once(Path(cache) / "visibility.json", made))
+    return (0.25 + 0.75 * seen / seen.mean()) / len(seen)
+
+
 def buckets_of(cache, stage, two):
     kept = {size: count for size, (count, shares) in BUCKETS.items() if stage in shares}
     return [latents.Bucket(cache, size, count, two, stage in HARD) for size, count in kept.items()]
@@ -159,6 +166,8 @@ def main():
         optimizer.load_state_dict(optimizer_state)
 
     clips = Clips(a.cache, a.stage, a.two, a.tokens) if a.stage else None
+    if clips:
+        weights = weights_of(a.cache).to(DEVICE)
     model.faster(dynamic=True if gpu else None)
     batches = Batches(clips, Captions(tokenizer, parts.attributes), step)
     batches = iter(torch.utils.data.DataLoader(batches, None, num_workers=8 if gpu else 0, collate_fn=tuple))
@@ -184,9 +193,10 @@ def main():
             bias = model.places_bias(lengths, ids.shape[1])
             with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
                 v = model.velocity(parts.transformer, (1 - s) * x + s * noise, sigma, states, bias, ropes[size])
-            flow = (v - (noise - x)).square().mean()
-            figures["flow {}x{}x{}".format(*size)] = flow.detach()
-            loss = flow + 0.1 * loss
+            error = v - (noise - x)
+            by_channel = error.square().mean((0, 2, 3, 4))
+            figures["flow {}x{}x{}".format(*size)] = by_channel.detach().mean()
+            loss = by_channel @ weights + 0.1 * loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
         optimizer.step(a.rate * min(1, (step + 1) / 100) * (left if a.stage in FALLING else 1))
