@@ -23,6 +23,7 @@ import words
 import world
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+HALF = DEVICE.type == "cuda" or "amx_bf16" in Path("/proc/cpuinfo").read_text()  # where bf16 is faster
 FALLING, HARD = (0, 3, 4, 5), (4, 5)  # stages in which the rate goes down; that get more of what is hard
 # (width, height, frames): clips kept; the share of batches in each stage
 BUCKETS = {
@@ -32,6 +33,11 @@ BUCKETS = {
     (96, 96, 33): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
     (128, 96, 17): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
 }
+
+
+def mixed():
+    """Passes in bf16 where that is faster."""
+    return torch.autocast(DEVICE.type, torch.bfloat16, enabled=HALF)
 
 
 class Parts(torch.nn.Module):
@@ -108,7 +114,8 @@ class Clips:
         bucket = rng.choices(self.buckets, self.shares)[0]
         want = max(4, self.tokens // (torch.Size(latents.shape_of(*bucket.size)[1:]).numel() // 4))
         if torch.utils.data.get_worker_info() is None:  # one process writes
-            bucket.grow(self.coder, max(want // 4, 2 * want - len(bucket.scenes)))
+            with mixed():
+                bucket.grow(self.coder, max(want // 4, 2 * want - len(bucket.scenes)))
         x, scenes = bucket.batch(rng, want)
         return bucket.size, (x - self.mean) / self.std, scenes
 
@@ -145,7 +152,6 @@ def main():
     torch.set_num_threads(a.threads)
     torch.set_float32_matmul_precision("high")
     gpu = DEVICE.type == "cuda"
-    half = gpu or "amx_bf16" in Path("/proc/cpuinfo").read_text()  # where bf16 is faster
 
     tokenizer = words.open_or_train(a.cache)
     parts = Parts(tokenizer.get_vocab_size())
@@ -153,8 +159,8 @@ def main():
     ropes = {size: model.rope_of(parts.transformer, (1, *latents.shape_of(*size))) for size in BUCKETS}
     ropes = {size: [part.to(DEVICE) for part in rope] for size, rope in ropes.items()}
     parts.to(DEVICE)
-    edges = ("patch_embedding", "proj_out", "heads")
-    optimizer = muon.Muon(parts, 0.02, edges, torch.bfloat16 if half else torch.float32)
+    edges, dtype = ("patch_embedding", "proj_out", "heads"), torch.bfloat16 if HALF else torch.float32
+    optimizer = muon.Muon(parts, weight_decay=0.02, edges=edges, dtype=dtype)
     average = copy.deepcopy(parts).requires_grad_(False)
     store, average_store = (checkpoint.Store(a.cache, f"{name}.{a.stage}") for name in ("model", "average"))
     step, spent, optimizer_state = store.load(parts)
@@ -166,8 +172,7 @@ def main():
         optimizer.load_state_dict(optimizer_state)
 
     clips = Clips(a.cache, a.stage, a.two, a.tokens) if a.stage else None
-    if clips:
-        weights = weights_of(a.cache).to(DEVICE)
+    weights = weights_of(a.cache).to(DEVICE) if clips else None
     model.faster(dynamic=True if gpu else None)
     batches = Batches(clips, Captions(tokenizer, parts.attributes), step)
     batches = iter(torch.utils.data.DataLoader(batches, None, num_workers=8 if gpu else 0, collate_fn=tuple))
@@ -180,8 +185,7 @@ def main():
         return step
 
     while (left := 1 - max(step / a.steps, (time.time() - began) / a.seconds)) > 0:
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
-            size, *batch = next(batches)  # where one process does all, clips are encoded here
+        size, *batch = next(batches)
         x, ids, mask, lengths, targets = (t if t is None else t.to(DEVICE) for t in batch)
         states = parts.text(input_ids=ids, attention_mask=mask).last_hidden_state * mask[..., None]
         loss, right = parts.attributes.loss(states, mask, targets)
@@ -191,12 +195,11 @@ def main():
             sigma = sigmas(len(x), generator)
             s = sigma.view(-1, 1, 1, 1, 1)
             bias = model.places_bias(lengths, ids.shape[1])
-            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
+            with mixed():
                 v = model.velocity(parts.transformer, (1 - s) * x + s * noise, sigma, states, bias, ropes[size])
-            error = v - (noise - x)
-            by_channel = error.square().mean((0, 2, 3, 4))
-            figures["flow {}x{}x{}".format(*size)] = by_channel.detach().mean()
-            loss = by_channel @ weights + 0.1 * loss
+            flow = (v - (noise - x)).square().mean((0, 2, 3, 4))  # by channel
+            figures["flow {}x{}x{}".format(*size)] = flow.detach().mean()
+            loss = flow @ weights + 0.1 * loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
         optimizer.step(a.rate * min(1, (step + 1) / 100) * (left if a.stage in FALLING else 1))
