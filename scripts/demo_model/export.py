@@ -15,6 +15,7 @@ import vae
 import words
 
 SHIFT = 3.0
+LAST = train.FINE
 
 
 def main():
@@ -30,8 +31,8 @@ def main():
     saved = vae.create(latents_mean=[round(v, 5) for v in mean], latents_std=[round(v, 5) for v in std])
     saved.load_state_dict(coder.state_dict())
     tokenizer = words.open_or_train(a.cache)
-    parts = train.Parts(tokenizer.get_vocab_size())
-    if not checkpoint.Store(a.cache, "average.5").load(parts)[0]:
+    parts = train.Parts(tokenizer.get_vocab_size(), train.patch_of(LAST))
+    if not checkpoint.Store(a.cache, f"average.{LAST}").load(parts)[0]:
         raise SystemExit("train all stages first")
 
     a.to.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,8 @@ def text_encoder(vocabulary):
     )
 
 
-def transformer():
+def transformer(patch):
+    """A token is `patch` latents wide and high."""
     torch.manual_seed(2)
     model = WanTransformer3DModel(
         num_attention_heads=4,
@@ -49,7 +50,8 @@ def transformer():
         freq_dim=128,
         ffn_dim=768,
         num_layers=6,
-        rope_max_seq_len=64,
+        rope_max_seq_len=128 // patch,
+        patch_size=(1, patch, patch),
     )
     for block in model.blocks:  # each block begins as almost nothing
         for layer in (block.attn1.to_out[0], block.attn2.to_out[0], block.ffn.net[2]):
@@ -57,6 +59,13 @@ def transformer():
     torch.nn.init.zeros_(model.proj_out.weight)
     torch.nn.init.zeros_(model.proj_out.bias)
     return model
+
+
+def finer(weights):
+    """Of a transformer of patches of 2×2 latents, for one of single latents: it begins with what a patch said on average."""
+    into, out, bias = (f"transformer.{k}" for k in ("patch_embedding.weight", "proj_out.weight", "proj_out.bias"))
+    mean = lambda rows: rows.unflatten(0, (4, vae.Z)).mean(0)
+    return weights | {into: weights[into].sum((3, 4), keepdim=True), out: mean(weights[out]), bias: mean(weights[bias])}
 
 
 class Attributes(torch.nn.Module):
@@ -163,8 +172,9 @@ def velocity(model, x, sigma, states, bias, rope=None):
     """x [B, Z, t, h, w], sigma [B] in 0…1, states [B, L, D] with zeros after each caption -> like x."""
     b, _, t, h, w = x.shape
     cos, sin = rope if rope is not None else rope_of(model, x.shape)
-    patches = x.unflatten(3, (h // 2, 2)).unflatten(5, (w // 2, 2)).permute(0, 2, 3, 5, 1, 4, 6)
     conv = model.patch_embedding
+    p = conv.weight.shape[-1]
+    patches = x.unflatten(3, (h // p, p)).unflatten(5, (w // p, p)).permute(0, 2, 3, 5, 1, 4, 6)
     y = F.linear(patches.flatten(4).flatten(1, 3), conv.weight.flatten(1), conv.bias).float()
     c = model.condition_embedder
     time = c.time_embedder(c.timesteps_proj(sigma * 1000))
@@ -174,7 +184,7 @@ def velocity(model, x, sigma, states, bias, rope=None):
         y = _block(block, y, context, modulation, (cos, sin), bias)
     shift, scale = (model.scale_shift_table + time[:, None]).chunk(2, 1)
     y = model.proj_out(_norm(y) * (1 + scale) + shift)
-    y = y.view(b, t, h // 2, w // 2, 2, 2, -1).permute(0, 6, 1, 2, 4, 3, 5)
+    y = y.view(b, t, h // p, w // p, p, p, -1).permute(0, 6, 1, 2, 4, 3, 5)
     return y.reshape(b, -1, t, h, w)
 
 

@@ -2,11 +2,13 @@
 
 Stage 0: the text encoder alone, reading attributes out of captions. 1: small clips, as latents of the VAE in the same
 folder. 2: clips of the right size. 3: the same, and the rate goes down to nothing. 4 and 5: once more, with more of
-what is hard. Big batches (--tokens) are for a GPU; render.py makes clips enough beforehand.
+what is hard. 6: the same with a token for each latent, where it was one for 2×2. Big batches (--tokens) are for a GPU;
+render.py makes clips enough beforehand.
 """
 
 import argparse
 import copy
+import math
 import random
 import time
 from pathlib import Path
@@ -24,14 +26,15 @@ import world
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HALF = DEVICE.type == "cuda" or "amx_bf16" in Path("/proc/cpuinfo").read_text()  # where bf16 is faster
-FALLING, HARD = (0, 3, 4, 5), (4, 5)  # stages in which the rate goes down; that get more of what is hard
+FALLING, HARD = (0, 3, 4, 5, 6), (4, 5, 6)  # stages in which the rate goes down; that get more of what is hard
+FINE = 6  # the stage of single latents
 # (width, height, frames): clips kept; the share of batches in each stage
 BUCKETS = {
     (64, 64, 9): (20000, {1: 0.6}),
-    (64, 64, 17): (6000, {1: 0.4, 2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
-    (96, 96, 17): (20000, {2: 0.7, 3: 0.7, 4: 0.85, 5: 0.85}),
-    (96, 96, 33): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
-    (128, 96, 17): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05}),
+    (64, 64, 17): (6000, {1: 0.4, 2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05, 6: 0.05}),
+    (96, 96, 17): (20000, {2: 0.7, 3: 0.7, 4: 0.85, 5: 0.85, 6: 0.85}),
+    (96, 96, 33): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05, 6: 0.05}),
+    (128, 96, 17): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05, 6: 0.05}),
 }
 
 
@@ -40,12 +43,20 @@ def mixed():
     return torch.autocast(DEVICE.type, torch.bfloat16, enabled=HALF)
 
 
+def patch_of(stage):
+    return 1 if stage == FINE else 2
+
+
 class Parts(torch.nn.Module):
-    def __init__(self, vocabulary):
+    def __init__(self, vocabulary, patch):
         super().__init__()
         self.text = model.text_encoder(vocabulary)
-        self.transformer = model.transformer()
+        self.transformer = model.transformer(patch)
         self.attributes = model.Attributes()
+
+    def load_state_dict(self, weights):
+        alike = weights["transformer.proj_out.bias"].shape == self.transformer.proj_out.bias.shape
+        super().load_state_dict(weights if alike else model.finer(weights))
 
 
 class Captions:
@@ -106,13 +117,13 @@ class Clips:
     def __init__(self, cache, stage, two, tokens):
         self.buckets = buckets_of(cache, stage, two)
         self.shares = [BUCKETS[b.size][1][stage] for b in self.buckets]
-        self.coder, self.tokens = coder_of(cache), tokens
+        self.coder, self.latents = coder_of(cache), tokens * patch_of(stage) ** 2
         self.mean, self.std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in statistics_of(cache))
 
     def __call__(self, rng):
         """Size, normalised latents [B, Z, t, h, w], their scenes."""
         bucket = rng.choices(self.buckets, self.shares)[0]
-        want = max(4, self.tokens // (torch.Size(latents.shape_of(*bucket.size)[1:]).numel() // 4))
+        want = max(4, self.latents // math.prod(latents.shape_of(*bucket.size)[1:]))
         if torch.utils.data.get_worker_info() is None:  # one process writes
             with mixed():
                 bucket.grow(self.coder, max(want // 4, 2 * want - len(bucket.scenes)))
@@ -140,7 +151,7 @@ class Batches(torch.utils.data.IterableDataset):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--cache", required=True)
-    arguments.add_argument("--stage", type=int, choices=range(6), required=True)
+    arguments.add_argument("--stage", type=int, choices=range(7), required=True)
     arguments.add_argument("--steps", type=int, required=True)
     arguments.add_argument("--seconds", type=float, default=float("inf"), help="ends then, the rate too")
     arguments.add_argument("--tokens", type=int, default=2560, help="of a batch")
@@ -154,7 +165,7 @@ def main():
     gpu = DEVICE.type == "cuda"
 
     tokenizer = words.open_or_train(a.cache)
-    parts = Parts(tokenizer.get_vocab_size())
+    parts = Parts(tokenizer.get_vocab_size(), patch_of(a.stage))
     model.check(parts.transformer)
     ropes = {size: model.rope_of(parts.transformer, (1, *latents.shape_of(*size))) for size in BUCKETS}
     ropes = {size: [part.to(DEVICE) for part in rope] for size, rope in ropes.items()}
@@ -168,7 +179,7 @@ def main():
     if not step and a.stage:
         optimizer_state = checkpoint.Store(a.cache, f"model.{a.stage - 1}").load(parts)[2]
         checkpoint.Store(a.cache, f"average.{a.stage - 1}").load(average)
-    if optimizer_state:
+    if optimizer_state and (step or a.stage != FINE):
         optimizer.load_state_dict(optimizer_state)
 
     clips = Clips(a.cache, a.stage, a.two, a.tokens) if a.stage else None
