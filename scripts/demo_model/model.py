@@ -126,7 +126,7 @@ def _rotate(x, cos, sin):
     return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
 
 
-def _attention(q, k, v, bias=None):
+def _attention(q, k, v, bias):
     """scaled_dot_product_attention, whose backward pass takes three times as long on a CPU."""
     scores = (q * q.shape[-1] ** -0.5 @ k.mT).float()
     return (scores if bias is None else scores + bias).softmax(-1) @ v

@@ -26,15 +26,15 @@ import world
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HALF = DEVICE.type == "cuda" or "amx_bf16" in Path("/proc/cpuinfo").read_text()  # where bf16 is faster
-FALLING, HARD = (0, 3, 4, 5, 6), (4, 5, 6)  # stages in which the rate goes down; that get more of what is hard
-FINE = 6  # the stage of single latents
-# (width, height, frames): clips kept; the share of batches in each stage
+FALLING = (0, 3, 4, 5, 6)  # stages in which the rate goes down
+HARD, FINE = 4, 6  # stages from which on there is more of what is hard; a token for each latent
+# (width, height, frames): clips kept; the share of batches in stage 1, in 2 and 3, from HARD on
 BUCKETS = {
-    (64, 64, 9): (20000, {1: 0.6}),
-    (64, 64, 17): (6000, {1: 0.4, 2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05, 6: 0.05}),
-    (96, 96, 17): (20000, {2: 0.7, 3: 0.7, 4: 0.85, 5: 0.85, 6: 0.85}),
-    (96, 96, 33): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05, 6: 0.05}),
-    (128, 96, 17): (1500, {2: 0.1, 3: 0.1, 4: 0.05, 5: 0.05, 6: 0.05}),
+    (64, 64, 9): (20000, (0.6, 0, 0)),
+    (64, 64, 17): (6000, (0.4, 0.1, 0.05)),
+    (96, 96, 17): (20000, (0, 0.7, 0.85)),
+    (96, 96, 33): (1500, (0, 0.1, 0.05)),
+    (128, 96, 17): (1500, (0, 0.1, 0.05)),
 }
 
 
@@ -44,7 +44,7 @@ def mixed():
 
 
 def patch_of(stage):
-    return 1 if stage == FINE else 2
+    return 1 if stage >= FINE else 2
 
 
 class Parts(torch.nn.Module):
@@ -55,6 +55,7 @@ class Parts(torch.nn.Module):
         self.attributes = model.Attributes()
 
     def load_state_dict(self, weights):
+        """Weights of larger patches do too."""
         alike = weights["transformer.proj_out.bias"].shape == self.transformer.proj_out.bias.shape
         super().load_state_dict(weights if alike else model.finer(weights))
 
@@ -106,9 +107,16 @@ def weights_of(cache):
     return (0.25 + 0.75 * seen / seen.mean()) / len(seen)
 
 
+def share_of(size, stage):
+    return BUCKETS[size][1][(stage >= 2) + (stage >= HARD)]
+
+
 def buckets_of(cache, stage, two):
-    kept = {size: count for size, (count, shares) in BUCKETS.items() if stage in shares}
-    return [latents.Bucket(cache, size, count, two, stage in HARD) for size, count in kept.items()]
+    return [
+        latents.Bucket(cache, size, count, two, stage >= HARD)
+        for size, (count, _) in BUCKETS.items()
+        if share_of(size, stage)
+    ]
 
 
 class Clips:
@@ -116,7 +124,7 @@ class Clips:
 
     def __init__(self, cache, stage, two, tokens):
         self.buckets = buckets_of(cache, stage, two)
-        self.shares = [BUCKETS[b.size][1][stage] for b in self.buckets]
+        self.shares = [share_of(b.size, stage) for b in self.buckets]
         self.coder, self.latents = coder_of(cache), tokens * patch_of(stage) ** 2
         self.mean, self.std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in statistics_of(cache))
 
@@ -179,7 +187,7 @@ def main():
     if not step and a.stage:
         optimizer_state = checkpoint.Store(a.cache, f"model.{a.stage - 1}").load(parts)[2]
         checkpoint.Store(a.cache, f"average.{a.stage - 1}").load(average)
-    if optimizer_state and (step or a.stage != FINE):
+    if optimizer_state and (step or patch_of(a.stage) == patch_of(a.stage - 1)):
         optimizer.load_state_dict(optimizer_state)
 
     clips = Clips(a.cache, a.stage, a.two, a.tokens) if a.stage else None
