@@ -55,6 +55,8 @@ class Bucket:
     def add(self, scenes, clips, model):
         """Encodes them and keeps what there is room for."""
         at = len(self.scenes)
+        if at == self.capacity:
+            return
         scenes, clips = scenes[: self.capacity - at], clips[: self.capacity - at]
         with torch.no_grad():
             mean, _ = vae.encode(model, world.signal(clips).contiguous(memory_format=torch.channels_last_3d))
