@@ -59,7 +59,7 @@ STEPS = {
     "14b": Case(keys="wan2.1-t2v-14b", sizes=(21, 60, 104), count=2, both_gib=74, **LOOKED_INTO),
     "5b": Case(keys="wan2.2-ti2v-5b", sizes=(31, 44, 80), count=2, both_gib=50, **TRANSFORMER),
     "14b-720p": Case(keys="wan2.1-t2v-14b", sizes=(21, 90, 160), both_gib=100, **TRANSFORMER),
-    "vae": Case(sizes=(21, 60, 104), count=2, flops=2.75e14, bound=5e-2, **VAE_21),
+    "vae": Case(sizes=(21, 60, 104), count=2, flops=2.75e14, bound=5e-2, profiled=True, **VAE_21),
     "vae-5b": Case(sizes=(31, 44, 80), flops=2.01e15, bound=5e-2, **VAE_22),
     "vae-720p": Case(sizes=(21, 90, 160), flops=6.39e14, bound=5e-2, **VAE_21),
     "umt5": Case("umt5", "umt5-xxl", (100,), count=5, both_gib=40, flops=4.7e12, bound=5e-2, tiny=TINY_UMT5),

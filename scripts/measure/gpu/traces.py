@@ -38,8 +38,8 @@ def self_times(events):
 def summary(path, steps):
     """Milliseconds a step. Without a GPU the CPU's operations stand for kernels."""
     events = [e for e in json.loads(path.read_text())["traceEvents"] if e.get("ph") == "X"]
-    loop = next(e for e in events if e["name"] == "denoise" and e["cat"] == "user_annotation")
-    begin, end = loop["ts"], loop["ts"] + loop["dur"]
+    loops = [e for e in events if e["name"] == "denoise" and e["cat"] == "user_annotation"] or events  # none: all of it
+    begin, end = min(e["ts"] for e in loops), max(e["ts"] + e["dur"] for e in loops)
     work = [e for e in events if e["cat"] in ON_GPU] or [e for e in events if e["cat"] == "cpu_op"]
     sums, kinds, attention = defaultdict(lambda: [0.0, 0]), defaultdict(float), set()
     for name, micros in self_times(work):
