@@ -104,7 +104,7 @@ def profile(figures):
                        key=lambda kind: -max(f["kinds_ms"].get(kind, 0) for f in programs.values()))
         table = [[kind, *(text(f["kinds_ms"].get(kind, 0)) for f in programs.values())] for kind in kinds]
         table += [[f"**{key}**", *(text(f[f"{key}_ms"]) for f in programs.values())] for key in ("busy", "span")]
-        lines += [f"### {name}, ms a step", "", *rows(["", *programs], table)]
+        lines += [f"### {name}, ms each", "", *rows(["", *programs], table)]
         for who, f in programs.items():
             longest = [[f"`{k['name'][:100].replace('|', '/')}`", text(k["ms"]), text(k["calls"])]
                        for k in f["longest"][:12]]
