@@ -5,6 +5,7 @@
 
 /// bf16 to fp32 and back, on the CPU and on a GPU. Includes no ATen: nvcc reads it too.
 #ifdef __CUDACC__
+#include <cuda_bf16.h>
 #define REEL_ANYWHERE __host__ __device__
 #else
 #define REEL_ANYWHERE
@@ -34,5 +35,17 @@ REEL_ANYWHERE inline void round_to(float value, Bf16& to) {
   const uint32_t nan = 0U - static_cast<uint32_t>((bits & 0x7fffffff) > 0x7f800000);  // all or none
   to = static_cast<Bf16>((rounded & ~nan) | (0x7fc0 & nan));
 }
+
+template <class T>
+REEL_ANYWHERE inline void round_two(const float* from, T* to) {
+  round_to(from[0], to[0]);
+  round_to(from[1], to[1]);
+}
+#ifdef __CUDA_ARCH__
+REEL_ANYWHERE inline void round_two(const float* from, Bf16* to) {
+  const __nv_bfloat162 both = __floats2bfloat162_rn(from[0], from[1]);  // one instruction
+  memcpy(to, &both, sizeof both);
+}
+#endif
 
 }  // namespace reel::kernels

@@ -7,14 +7,17 @@
 namespace reel::kernels::gpu {
 namespace {
 
-constexpr int kThreads = 512, kWarp = 32, kMostHeld = 4;
+constexpr int kSmallBlock = 128;
 
-struct Block {
+struct Team {
   int thread, threads;
   float* of_warps;
 
   __device__ float sum(float value) {
-    for (int other = kWarp / 2; other; other /= 2) value += __shfl_xor_sync(~0U, value, other);
+    for (int other = min(threads, +kWarp) / 2; other; other /= 2) {
+      value += __shfl_xor_sync(~0U, value, other);
+    }
+    if (threads <= kWarp) return value;
     __syncthreads();  // the sum before has been read
     if (thread % kWarp == 0) of_warps[thread / kWarp] = value;
     __syncthreads();
@@ -25,27 +28,31 @@ struct Block {
 };
 
 template <class T, int Held, class Work>
-__global__ void __launch_bounds__(kThreads) one_token(const Work work) {
-  __shared__ float of_warps[kThreads / kWarp];
-  Block block{static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x), of_warps};
-  gpu::run<T, Held>(work, blockIdx.x, block);
+__global__ void __launch_bounds__(kMostThreads) one_team_a_token(const Work work) {
+  __shared__ float of_warps[kMostThreads / kWarp];
+  const unsigned token = blockIdx.x * blockDim.y + threadIdx.y;
+  if (token >= work.tokens) return;
+  Team team{static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x), of_warps};
+  gpu::run<T, Held>(work, token, team);
 }
 
 template <class T, int Held, class Work>
-const char* start(const Work& work, cudaStream_t stream) {
-  const auto vectors = static_cast<int>(work.width / kVector);
-  const int threads = ((vectors + Held - 1) / Held + kWarp - 1) / kWarp * kWarp;
-  one_token<T, Held><<<static_cast<unsigned>(work.tokens), threads, 0, stream>>>(work);
-  const cudaError_t error = cudaGetLastError();
-  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+void start(const Work& work, int threads, cudaStream_t stream) {
+  const dim3 block(threads, threads > kWarp ? 1 : kSmallBlock / threads);
+  const unsigned blocks = (work.tokens + block.y - 1) / block.y;
+  one_team_a_token<T, Held><<<blocks, block, 0, stream>>>(work);
 }
 
 template <class T, class Work>
 const char* start(const Work& work, cudaStream_t stream) {
-  const int64_t vectors = work.width / kVector;
-  if (vectors <= kThreads) return start<T, 1>(work, stream);
-  if (vectors <= 2 * kThreads) return start<T, 2>(work, stream);
-  return start<T, kMostHeld>(work, stream);
+  constexpr decltype(&start<T, 1, Work>) kStart[kMostHeld] = {start<T, 1, Work>, start<T, 2, Work>,
+                                                              start<T, 3, Work>, start<T, 4, Work>,
+                                                              start<T, 5, Work>, start<T, 6, Work>};
+  const TeamSize team = team_of(work.width);
+  if (!team.threads) return "tokens of this width cannot be shared out";
+  kStart[team.held - 1](work, team.threads, stream);
+  const cudaError_t error = cudaGetLastError();
+  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 
 template <class... Pointers>
@@ -60,11 +67,11 @@ bool aligned(const Chain& c) {
   return on_vectors(c.x, c.y, c.sum, c.normed);
 }
 
-bool aligned(const Turn& t) { return on_vectors(t.x, t.weight, t.out); }
+bool aligned(const Turn& t) { return on_vectors(t.x, t.weight, t.cos, t.sin, t.out); }
+bool aligned(const RmsSilu& r) { return on_vectors(r.x, r.gamma, r.out); }
 
 template <class Work>
 const char* start(const Work& work, bool bf16, void* stream) {
-  if (work.tokens == 0) return nullptr;
   if (!aligned(work)) return "rows that are not aligned to 16 bytes";
   auto* on = static_cast<cudaStream_t>(stream);
   return bf16 ? start<Bf16>(work, on) : start<float>(work, on);
@@ -80,15 +87,19 @@ bool hopper() {
 
 }  // namespace
 
-bool enabled() {
+bool enabled(bool measured) {
   static const bool can = hopper();
   const char* asked = std::getenv("REEL_FUSED_KERNELS");
-  return can && !(asked && *asked == '0');
+  return can && (asked ? *asked != '0' : measured);
 }
 
-bool fits(int64_t width) { return width % kVector == 0 && width / kVector <= kMostHeld * kThreads; }
+bool fits(int64_t tokens, int64_t width) {
+  return tokens <= INT32_MAX && width <= INT32_MAX &&
+         team_of(static_cast<uint32_t>(width)).threads > 0;
+}
 
 const char* run(const Chain& chain, bool bf16, void* stream) { return start(chain, bf16, stream); }
 const char* run(const Turn& turn, bool bf16, void* stream) { return start(turn, bf16, stream); }
+const char* run(const RmsSilu& rows, bool bf16, void* stream) { return start(rows, bf16, stream); }
 
 }  // namespace reel::kernels::gpu

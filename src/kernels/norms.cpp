@@ -2,30 +2,18 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/DeviceGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <type_traits>
 #include <vector>
 
 #include "cpu_rows.h"
-#include "gpu_rows.h"
+#include "on_gpu.h"
 
 namespace reel::kernels {
 namespace {
 
 bool fused(const at::Tensor& x) {
-  const bool known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return known && (x.is_cpu() || (x.is_cuda() && gpu::enabled() && gpu::fits(x.size(-1))));
-}
-
-template <class Work>
-void run_on_gpu(const Work& work, const at::Tensor& x) {
-  const c10::OptionalDeviceGuard guard(x.device());
-  const c10::impl::VirtualGuardImpl device(x.device().type());
-  const char* why = gpu::run(work, x.scalar_type() == at::kBFloat16,
-                             device.getStream(x.device()).native_handle());
-  TORCH_CHECK(!why, "a fused kernel did not start: ", why);
+  return x.is_cpu() ? has_fused_type(x) : goes_on_gpu(x, /*measured=*/true);
 }
 
 /// Calls work with the type of x's values in memory: float, or the bits of bf16.
@@ -33,12 +21,6 @@ template <class Work>
 void with_type(const at::Tensor& x, const Work& work) {
   x.scalar_type() == at::kFloat ? work(std::type_identity<float>{})
                                 : work(std::type_identity<Bf16>{});
-}
-
-/// Null for an undefined tensor.
-template <class T>
-T* values(const at::Tensor& x) {
-  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
 }
 
 /// Which row of modulation is whose, as Affine says; the tensors live as long as this.
@@ -51,7 +33,7 @@ struct Rows {
         kept.scalar_type() == at::kFloat && kept.device() == x_BSD.device() && kept.size(1) == D,
         "rows are fp32, beside the tokens and as wide");
     table.first = kept.const_data_ptr<float>();
-    table.run = tokens;
+    table.run = static_cast<uint32_t>(tokens);
     if (R == 1) return;
     table.stride = kept.stride(0);
     if (row_of_BS.defined()) {
@@ -60,7 +42,7 @@ struct Rows {
       table.row_of = index.const_data_ptr<int64_t>();
     } else {
       TORCH_CHECK(tokens % R == 0, "tokens fall into equal runs");
-      table.run = tokens / R;
+      table.run = static_cast<uint32_t>(tokens / R);
     }
   }
 
@@ -86,16 +68,17 @@ void run_on_cpu(const Chain& c, const at::Tensor& x_BSD) {
     };
     const auto of = [D](void* tokens, int64_t n) { return static_cast<T*>(tokens) + n * D; };
     for_tokens(x_BSD, [&](int64_t n, float* row) {
+      const auto token = static_cast<uint32_t>(n);
       cpu::load(at(c.x, n), row, D);
       if (c.y) {
         float* y = row + D;
         cpu::load(at(c.y, n), y, D);
-        c.gate.first ? cpu::add_gated(row, y, c.gate.of(n), D) : cpu::add(row, y, D);
+        c.gate.first ? cpu::add_gated(row, y, c.gate.of(token), D) : cpu::add(row, y, D);
         cpu::store(row, of(c.sum, n), D);
         cpu::load(of(c.sum, n), row, D);
       }
       if (c.normed) {
-        cpu::layer_norm(row, c.scale.of(n), c.shift.of(n), c.eps, D);
+        cpu::layer_norm(row, c.scale.of(token), c.shift.of(token), c.eps, D);
         cpu::store(row, of(c.normed, n), D);
       }
     });
@@ -119,8 +102,8 @@ void run(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Tensor& gat
                     .eps = static_cast<float>(eps),
                     .sum = values<void>(sum_BSD),
                     .normed = values<void>(normed_BSD),
-                    .tokens = x_BSD.numel() / x_BSD.size(-1),
-                    .width = x_BSD.size(-1)};
+                    .tokens = tokens_of(x_BSD),
+                    .width = static_cast<uint32_t>(x_BSD.size(-1))};
   x_BSD.is_cuda() ? run_on_gpu(chain, x_BSD) : run_on_cpu(chain, x_BSD);
 }
 
@@ -194,10 +177,10 @@ at::Tensor rms_norm_rope(const at::Tensor& x_BSD, const at::Tensor& weight_D, do
                   .sin = values<const float>(sin),
                   .eps = static_cast<float>(eps),
                   .out = values<void>(result),
-                  .tokens = x.numel() / D,
-                  .width = D,
-                  .sequence = S,
-                  .half = R};
+                  .tokens = tokens_of(x),
+                  .width = static_cast<uint32_t>(D),
+                  .sequence = static_cast<uint32_t>(S),
+                  .half = static_cast<uint32_t>(R)};
   x.is_cuda() ? run_on_gpu(turn, x) : run_on_cpu(turn, x);
   return result;
 }

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "on_gpu.h"
 #include "rms_silu_row.h"
 
 namespace reel::kernels {
@@ -25,13 +26,21 @@ void run(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& y) {
 }  // namespace
 
 void rms_silu_out(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& y) {
-  const bool bf16 = x.scalar_type() == at::kBFloat16;
-  if (!x.is_cpu() || !(bf16 || x.scalar_type() == at::kFloat)) {
+  if (!(x.is_cpu() ? has_fused_type(x) : goes_on_gpu(x, /*measured=*/false))) {
     at::Tensor out = y;
     at::silu_out(out, plain::rms(x, gamma));
   } else if (y.is_contiguous()) {
     const at::Tensor from = x.contiguous(), scale = gamma.contiguous();
-    bf16 ? run<Bf16>(from, scale, y) : run<float>(from, scale, y);
+    if (x.is_cuda()) {
+      run_on_gpu(RmsSilu{.x = values<const void>(from),
+                         .gamma = values<const void>(scale),
+                         .out = values<void>(y),
+                         .tokens = tokens_of(from),
+                         .width = static_cast<uint32_t>(from.size(-1))},
+                 from);
+    } else {
+      x.scalar_type() == at::kBFloat16 ? run<Bf16>(from, scale, y) : run<float>(from, scale, y);
+    }
   } else if (y.dim() > 1) {  // a part of something: its own parts may be whole
     for (int64_t i = 0; i < y.size(0); ++i) rms_silu_out(x[i], gamma, y[i]);
   } else {

@@ -94,6 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{{1, 7, 1, 3}, at::kFloat}, Case{{2, 5, 3, 6}, at::kFloat},
                     Case{{1, 67, 5, 11}, at::kFloat}, Case{{1, 33, 2, 64}, at::kFloat},
                     Case{{1, 9, 40, 64}, at::kFloat}, Case{{2, 9, 40, 64}, at::kBFloat16},
+                    Case{{1, 9, 12, 64}, at::kBFloat16}, Case{{1, 9, 24, 64}, at::kBFloat16},
                     Case{{1, 7, 1, 3}, at::kBFloat16}, Case{{2, 5, 3, 6}, at::kBFloat16},
                     Case{{1, 67, 5, 11}, at::kBFloat16}, Case{{3, 50, 2, 64}, at::kBFloat16}));
 

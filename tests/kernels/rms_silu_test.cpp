@@ -13,19 +13,20 @@ at::Tensor fused(const at::Tensor& x, const at::Tensor& gamma) {
   return y.cpu();
 }
 
-class RmsSilu : public testing::Test {
+class RmsSilu : public testing::TestWithParam<int64_t> {
  protected:
+  int64_t C = GetParam();
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(7);
-  at::Tensor x = at::randn({3, 11, 19}, generator) * 4;
-  at::Tensor gamma = at::randn({19}, generator) * 2;
+  at::Tensor x = at::randn({3, 11, C}, generator) * 4;
+  at::Tensor gamma = at::randn({C}, generator) * 2;
 };
 
-TEST_F(RmsSilu, IsItsTwin) {
+TEST_P(RmsSilu, IsItsTwin) {
   EXPECT_LT(test::relative_l2(fused(x, gamma), plain::rms_silu(x, gamma)), test::bound(3e-7));
   EXPECT_GT(test::relative_l2(fused(x, -gamma), plain::rms_silu(x, gamma)), 0.1);
 }
 
-TEST_F(RmsSilu, RoundsBf16Once) {
+TEST_P(RmsSilu, RoundsBf16Once) {
   if (test::device().is_cuda()) GTEST_SKIP() << "only the CPU's kernel does";
   const at::Tensor x16 = x.to(at::kBFloat16), gamma16 = gamma.to(at::kBFloat16);
   const at::Tensor right = plain::rms_silu(x16.to(at::kFloat), gamma16.to(at::kFloat));
@@ -34,8 +35,8 @@ TEST_F(RmsSilu, RoundsBf16Once) {
             test::relative_l2(plain::rms_silu(x16, gamma16), right));
 }
 
-TEST_F(RmsSilu, WritesIntoPartsAndReadsViews) {
-  const at::Tensor whole = at::zeros({3, 15, 19}, test::device());
+TEST_P(RmsSilu, WritesIntoPartsAndReadsViews) {
+  const at::Tensor whole = at::zeros({3, 15, C}, test::device());
   rms_silu_out(test::on_device(x), test::on_device(gamma), whole.narrow(1, 4, 11));
   EXPECT_LE(test::max_abs(whole.narrow(1, 4, 11), fused(x, gamma)), test::bound(0));
   EXPECT_EQ(whole.narrow(1, 0, 4).abs().max().item<float>(), 0);
@@ -44,7 +45,7 @@ TEST_F(RmsSilu, WritesIntoPartsAndReadsViews) {
   EXPECT_LT(test::max_abs(fused(channels_first, gamma), fused(x, gamma)), test::bound(1e-5));
 }
 
-TEST_F(RmsSilu, OfZerosMakesZerosAndKeepsWhatIsNotFinite) {
+TEST_P(RmsSilu, OfZerosMakesZerosAndKeepsWhatIsNotFinite) {
   x[0].zero_();
   x[1][0][0] = std::numeric_limits<float>::quiet_NaN();
   const at::Tensor y = fused(x, gamma);
@@ -53,10 +54,12 @@ TEST_F(RmsSilu, OfZerosMakesZerosAndKeepsWhatIsNotFinite) {
   EXPECT_TRUE(y[1][1].isfinite().all().item<bool>());
 }
 
-TEST_F(RmsSilu, IsRightWhereTheExponentialOverflows) {
+TEST_P(RmsSilu, IsRightWhereTheExponentialOverflows) {
   const at::Tensor large = gamma * 100;
   EXPECT_LT(test::relative_l2(fused(x, large), plain::rms_silu(x, large)), test::bound(3e-7));
 }
+
+INSTANTIATE_TEST_SUITE_P(Channels, RmsSilu, testing::Values(19, 96, 1024));
 
 }  // namespace
 }  // namespace reel::kernels

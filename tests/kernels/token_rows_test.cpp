@@ -8,53 +8,76 @@
 #include <thread>
 
 #include "reel/kernels/norms.h"
+#include "reel/kernels/rms_silu.h"
 
 /// What a GPU's threads do, done by threads of the CPU: everything but the launch.
 namespace reel::kernels {
 namespace {
 
-constexpr int kThreads = 4;
-
-struct Team {
-  std::barrier<> barrier{kThreads};
-  float parts[kThreads] = {};
+struct Together {
+  explicit Together(int threads) : barrier(threads), parts(static_cast<size_t>(threads)) {}
+  std::barrier<> barrier;
+  std::vector<float> parts;
 };
 
-struct Block {
+struct Team {
   int thread, threads;
-  Team& team;
+  Together& all;
 
   float sum(float value) {
-    team.parts[thread] = value;
-    team.barrier.arrive_and_wait();
+    all.parts[static_cast<size_t>(thread)] = value;
+    all.barrier.arrive_and_wait();
     float sum = 0;
-    for (const float part : team.parts) sum += part;
-    team.barrier.arrive_and_wait();
+    for (const float part : all.parts) sum += part;
+    all.barrier.arrive_and_wait();
     return sum;
   }
 };
 
 template <class T, int Held, class Work>
-void run_as_gpu(const Work& work) {
-  Team team;
+void run_as_gpu(const Work& work, int count) {
+  Together all(count);
   std::vector<std::jthread> threads;
-  for (int thread = 0; thread < kThreads; ++thread) {
+  for (int thread = 0; thread < count; ++thread) {
     threads.emplace_back([&, thread] {
-      Block block{thread, kThreads, team};
-      for (int64_t n = 0; n < work.tokens; ++n) gpu::run<T, Held>(work, n, block);
+      Team team{thread, count, all};
+      for (uint32_t n = 0; n < work.tokens; ++n) gpu::run<T, Held>(work, n, team);
     });
+  }
+}
+
+template <class T, class Work>
+void run_as_gpu(const Work& work) {
+  const gpu::TeamSize team = gpu::team_of(work.width);
+  switch (team.held) {
+    case 2:
+      return run_as_gpu<T, 2>(work, team.threads);
+    case 3:
+      return run_as_gpu<T, 3>(work, team.threads);
+    case 5:
+      return run_as_gpu<T, 5>(work, team.threads);
+    case 6:
+      return run_as_gpu<T, 6>(work, team.threads);
+    default:
+      ASSERT_EQ(team.held, 1);
+      run_as_gpu<T, 1>(work, team.threads);
   }
 }
 
 template <class Work>
 void run_as_gpu(const Work& work, at::ScalarType dtype) {
-  ASSERT_LE(work.width, 4 * kThreads * gpu::kVector);
-  const bool one = work.width <= kThreads * gpu::kVector;
-  if (dtype == at::kFloat) {
-    one ? run_as_gpu<float, 1>(work) : run_as_gpu<float, 4>(work);
-  } else {
-    one ? run_as_gpu<Bf16, 1>(work) : run_as_gpu<Bf16, 4>(work);
-  }
+  dtype == at::kFloat ? run_as_gpu<float>(work) : run_as_gpu<Bf16>(work);
+}
+
+TEST(TeamOf, SharesOutVectorsEvenly) {
+  const auto is = [](uint32_t width, int threads, int held) {
+    const gpu::TeamSize team = gpu::team_of(width);
+    EXPECT_EQ(team.threads, threads) << width;
+    EXPECT_EQ(team.held, held) << width;
+  };
+  is(8, 1, 1), is(96, 4, 3), is(192, 8, 3), is(384, 16, 3), is(256, 16, 2), is(1024, 32, 4);
+  is(1536, 32, 6), is(3072, 64, 6), is(5120, 128, 5), is(24576, 512, 6);
+  for (const uint32_t width : {0, 7, 12, 56, 72, 49152}) is(width, 0, 0);
 }
 
 class TokenRows : public testing::TestWithParam<std::tuple<int64_t, at::ScalarType>> {
@@ -90,8 +113,8 @@ TEST_P(TokenRows, ChainIsItsTwin) {
           .eps = 1e-6F,
           .sum = sum.data_ptr(),
           .normed = normed.data_ptr(),
-          .tokens = B * S,
-          .width = D};
+          .tokens = static_cast<uint32_t>(B * S),
+          .width = static_cast<uint32_t>(D)};
   run_as_gpu(c, dtype);
   const Sum twin = plain::add_and_norm(x, y, gate, {scale, shift}, row_of, 1e-6);
   EXPECT_TRUE(at::equal(sum, twin.x_BSD));
@@ -109,9 +132,10 @@ TEST_P(TokenRows, ChainIsItsTwin) {
 TEST_P(TokenRows, RunsOfTokensShareARow) {
   const auto x = tokens(), scale = random({B, D}), shift = random({B, D}), normed = unwritten();
   Chain c;
-  c.x = x.data_ptr(), c.normed = normed.data_ptr(), c.tokens = B * S, c.width = D;
-  c.scale = {scale.const_data_ptr<float>(), nullptr, D, S};
-  c.shift = {shift.const_data_ptr<float>(), nullptr, D, S};
+  c.x = x.data_ptr(), c.normed = normed.data_ptr(), c.tokens = static_cast<uint32_t>(B * S);
+  c.width = static_cast<uint32_t>(D);
+  c.scale = {scale.const_data_ptr<float>(), nullptr, D, static_cast<uint32_t>(S)};
+  c.shift = {shift.const_data_ptr<float>(), nullptr, D, static_cast<uint32_t>(S)};
   run_as_gpu(c, dtype);
   expect_same(normed, plain::layer_norm(x, {scale, shift}, {}, 0));
 }
@@ -120,16 +144,16 @@ TEST_P(TokenRows, TurnIsItsTwin) {
   const int64_t R = D % 24 == 0 ? 12 : 4;  // half a head
   const auto x = tokens(), weight = random({D}).to(dtype).to(at::kFloat), angles = random({S, R});
   const auto cos = at::cos(angles), sin = at::sin(angles), out = unwritten();
-  Turn t{x.data_ptr(),
-         weight.const_data_ptr<float>(),
-         cos.const_data_ptr<float>(),
-         sin.const_data_ptr<float>(),
-         1e-6F,
-         out.data_ptr(),
-         B * S,
-         D,
-         S,
-         R};
+  Turn t{.x = x.data_ptr(),
+         .weight = weight.const_data_ptr<float>(),
+         .cos = cos.const_data_ptr<float>(),
+         .sin = sin.const_data_ptr<float>(),
+         .eps = 1e-6F,
+         .out = out.data_ptr(),
+         .tokens = static_cast<uint32_t>(B * S),
+         .width = static_cast<uint32_t>(D),
+         .sequence = static_cast<uint32_t>(S),
+         .half = static_cast<uint32_t>(R)};
   run_as_gpu(t, dtype);
   expect_same(out, plain::rms_norm_rope(x, weight.to(dtype), 1e-6, cos, sin));
 
@@ -138,8 +162,21 @@ TEST_P(TokenRows, TurnIsItsTwin) {
   expect_same(out, plain::rms_norm(x, weight.to(dtype), 1e-6));
 }
 
+TEST_P(TokenRows, RmsSiluIsItsTwin) {
+  const auto x = tokens(), gamma = random({D}).to(dtype), out = unwritten();
+  x[0][0].zero_();
+  const RmsSilu r{.x = x.data_ptr(),
+                  .gamma = gamma.data_ptr(),
+                  .out = out.data_ptr(),
+                  .tokens = static_cast<uint32_t>(B * S),
+                  .width = static_cast<uint32_t>(D)};
+  run_as_gpu(r, dtype);
+  expect_same(out, plain::rms_silu(x.to(at::kFloat), gamma.to(at::kFloat)).to(dtype));
+  EXPECT_EQ(out[0][0].abs().max().item<float>(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Widths, TokenRows,
-                         testing::Combine(testing::Values(8, 24, 32, 72, 128),
+                         testing::Combine(testing::Values(8, 24, 80, 128, 768),
                                           testing::Values(at::kFloat, at::kBFloat16)));
 
 }  // namespace

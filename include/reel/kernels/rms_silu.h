@@ -5,7 +5,7 @@
 /// What stands before every convolution of Wan's autoencoder, along the last dim of C channels.
 namespace reel::kernels {
 
-/// y = silu(x / ‖x‖₂ · √C · gamma), computed in fp32: one pass on the CPU, `plain` elsewhere.
+/// y = silu(x / ‖x‖₂ · √C · gamma), computed in fp32, in one pass; where there is none, `plain`.
 ///
 /// x [..., C]; gamma [C]; y of x's shape and dtype, and maybe a part of a larger tensor.
 void rms_silu_out(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& y);

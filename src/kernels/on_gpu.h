@@ -1,0 +1,42 @@
+#pragma once
+
+#include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "gpu_rows.h"
+
+/// From tensors to the pointers of token_rows.h.
+namespace reel::kernels {
+
+/// Of which values there are fused passes, on any device.
+inline bool has_fused_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+}
+
+inline bool goes_on_gpu(const at::Tensor& x, bool measured) {
+  return x.is_cuda() && has_fused_type(x) && x.numel() > 0 && gpu::enabled(measured) &&
+         gpu::fits(x.numel() / x.size(-1), x.size(-1));
+}
+
+inline uint32_t tokens_of(const at::Tensor& x) {
+  return static_cast<uint32_t>(x.numel() / x.size(-1));
+}
+
+/// Null for an undefined tensor.
+template <class T>
+T* values(const at::Tensor& x) {
+  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
+}
+
+/// Starts the work about x on its device, in the stream that is current there.
+template <class Work>
+void run_on_gpu(const Work& work, const at::Tensor& x) {
+  const c10::OptionalDeviceGuard guard(x.device());
+  const c10::impl::VirtualGuardImpl device(x.device().type());
+  const char* why = gpu::run(work, x.scalar_type() == at::kBFloat16,
+                             device.getStream(x.device()).native_handle());
+  TORCH_CHECK(!why, "a fused kernel did not start: ", why);
+}
+
+}  // namespace reel::kernels
