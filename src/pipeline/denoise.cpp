@@ -147,9 +147,11 @@ at::Tensor Denoiser::advance(Denoising& state) {
                         ? prepared.times.at({step, steps()}, prepared.row_of_1S)
                         : prepared.times.at(step);
   const auto patches = model.begin(input(state.latents_1CThw));
+  const bool guided = prompts_.negative.defined();
+  models::FirstAttention first;
   const auto predict = [&](const models::PromptContext& prompt, int branch) {
     const models::BlockContext context{.sequence = group_, .step = step, .branch = branch};
-    models::Conditions conditions{time, prepared.rope, prompt};
+    models::Conditions conditions{time, prepared.rope, prompt, guided ? &first : nullptr};
     if (condition_.control_1CThw.defined()) {
       conditions.hints_BSD = model.hints(patches, condition_.control_1CThw, conditioning_scale_,
                                          conditions, context, *expert.blocks);
@@ -160,7 +162,7 @@ at::Tensor Denoiser::advance(Denoising& state) {
   };
 
   auto velocity = predict(prepared.positive, 0);
-  if (prompts_.negative.defined()) {
+  if (guided) {
     velocity = sampling::guide(velocity, predict(prepared.negative, 1),
                                low_noise ? guidance_scale_2_ : guidance_scale_);
   }

@@ -58,21 +58,21 @@ double MemoryNeed::denoising(const gen::ResolvedRequest& request) const {
   // values, before GELU too where that is not fused. In its attention it holds less.
   const double hidden = std::max(static_cast<double>(transformer_.ffn_dim), 2 * width);
   const bool fused = options_.dit == (options_.device.is_cpu() ? c10::kFloat : c10::kBFloat16);
-  const double block =
-      (6 * width + (fused ? 1 : 2) * hidden) * static_cast<double>(c10::elementSize(options_.dit));
+  const double value = static_cast<double>(c10::elementSize(options_.dit));  // bytes
+  const double block = (6 * width + (fused ? 1 : 2) * hidden) * value;
   // Where no fused pass runs, norms are computed in fp32.
   const double norms = options_.device.is_cpu() ? 0 : 4 * width * kFp32;
   // Latents, their velocities by each prompt, the scheduler's history, the noise.
   const double latents =
       8 * static_cast<double>(transformer_.in_channels) * frames * places * kFp32;
+  // The first blocks' attention, kept for the other prompt.
+  const double vace = static_cast<double>(transformer_.vace_layers.size());
+  const double kept = request.guidance_scale > 1 ? (vace > 0 ? 2 : 1) * width * value : 0;
   // VACE: the control beside the stream, what each of its blocks says, and what they read.
-  const double hints = transformer_.vace_layers.empty()
-                           ? 0
-                           : static_cast<double>(transformer_.vace_layers.size() + 1) * width *
-                                 static_cast<double>(c10::elementSize(options_.dit));
+  const double hints = vace > 0 ? (vace + 1) * width * value : 0;
   const double control =
-      hints > 0 ? static_cast<double>(transformer_.vace_in_channels) * frames * places * kFp32 : 0;
-  return tokens * (block + norms + hints) + latents + control;
+      vace > 0 ? static_cast<double>(transformer_.vace_in_channels) * frames * places * kFp32 : 0;
+  return tokens * (block + norms + kept + hints) + latents + control;
 }
 
 /// Level by level, as models::WanVaeDecoder goes: what its causal convolutions remember, and what

@@ -45,7 +45,7 @@ struct GoldenTransformer {
     const StepTime time = time_of(golden["in." + which + ".timestep"]);
     const PromptContext prompt = model.prompt(text, views, stay);
     const auto rope = model.rope(grid);
-    Conditions conditions{time, rope, prompt};
+    Conditions conditions{time, rope, prompt, first};
     auto x = model.begin(latents);
     patches = x;
     if (model.vace) {
@@ -70,6 +70,7 @@ struct GoldenTransformer {
   residency::ResidentBlocks stay;
   at::Tensor text = golden["in.text"];
   at::Tensor views = golden.file.tensors().contains("in.views") ? golden["in.views"] : at::Tensor();
+  FirstAttention* first = nullptr;
   at::Tensor control;  // VACE's
   std::vector<double> scales;
   at::Tensor patches;              // of the last run
@@ -272,6 +273,26 @@ TEST_F(VaceTransformer, NeedsItsControlItsScalesAndEachParameter) {
     param.tensor.copy_(kept);
   }
   EXPECT_LT(tiny.distance("int"), test::bound(2e-6));
+}
+
+TEST_F(VaceTransformer, ForwardsOfOneStepShareTheirFirstAttention) {
+  const auto text = tiny.text;
+  const auto alone = tiny.run("int");
+  tiny.text = text.flip(2);
+  const auto other_alone = tiny.run("int");
+  EXPECT_GT(test::relative_l2(other_alone, alone), 1e-3);
+
+  FirstAttention first;
+  tiny.first = &first;
+  EXPECT_TRUE(at::equal(tiny.run("int"), other_alone));
+  tiny.text = text;
+  EXPECT_TRUE(at::equal(tiny.run("int"), alone));
+  for (at::Tensor* shared : {&first.stack_BSD, &first.vace_BSD}) {
+    const auto kept = *shared;
+    *shared = at::zeros_like(kept);
+    EXPECT_GT(test::relative_l2(tiny.run("int"), alone), 1e-3);
+    *shared = kept;
+  }
 }
 
 TEST_F(VaceTransformer, RefusesAControlThatDoesNotFit) {

@@ -77,8 +77,11 @@ struct WanBlock {
   WanBlock(const weights::ParamScope& scope, const config::WanTransformerConfig& config);
 
   /// x_BSD -> [B, S, D]. `rope` is of the whole sequence, `keys` this block's own attn2.keys_of.
+  /// `over_video`: the attention over the video, in which `keys` have no part, if another call with
+  /// the same x has made it; undefined: it is made, and left there for others. Null: nobody else.
   at::Tensor operator()(const at::Tensor& x_BSD, const StepTime& time, const nn::Rope& rope,
-                        const ContextKeys& keys, const BlockContext& context) const;
+                        const ContextKeys& keys, const BlockContext& context,
+                        at::Tensor* over_video = nullptr) const;
 
   WanAttention attn1, attn2;
   std::optional<nn::LayerNorm> norm2;  // none: x itself is attn2's input

@@ -46,11 +46,18 @@ struct ImageEmbedder {
   const weights::Param* pos_embed;  // [1, 2I, C]; null: none
 };
 
+/// What the forwards of one step make only once: in their first blocks' attention over the video no
+/// prompt has a part. The first forward fills it.
+struct FirstAttention {
+  at::Tensor stack_BSD, vace_BSD;
+};
+
 /// What a forward is conditioned on.
 struct Conditions {
   const StepTime& time;
   const nn::Rope& rope;
   const PromptContext& prompt;
+  FirstAttention* first = nullptr;      // shared with forwards of other prompts; null: with none
   std::vector<at::Tensor> hints_BSD{};  // VACE's, one for each of its layers; empty: none
 };
 

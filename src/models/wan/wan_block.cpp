@@ -85,14 +85,18 @@ WanBlock::WanBlock(const weights::ParamScope& scope, const config::WanTransforme
       eps(c.eps) {}
 
 at::Tensor WanBlock::operator()(const at::Tensor& x_BSD, const StepTime& time, const nn::Rope& rope,
-                                const ContextKeys& keys, const BlockContext& context) const {
+                                const ContextKeys& keys, const BlockContext& context,
+                                at::Tensor* over_video) const {
   const auto m_R6D = scale_shift_table.tensor + time.tproj_R6D.to(at::kFloat);
   const auto part = [&](int64_t i) { return m_R6D.select(1, i); };
   const kernels::Affine self{1 + part(1), part(0)}, feed{1 + part(4), part(3)};
   const auto row_of = of_rank(time.row_of_BS, 1, context.first_token, x_BSD.size(1));
 
   // 1. Self-attention
-  auto y = attn1.over_self(kernels::layer_norm(x_BSD, self, row_of, eps), rope, context);
+  const bool made = over_video && over_video->defined();
+  auto y = made ? *over_video
+                : attn1.over_self(kernels::layer_norm(x_BSD, self, row_of, eps), rope, context);
+  if (over_video) *over_video = y;
 
   // 2. Cross-attention
   kernels::Sum sum;

@@ -161,7 +161,8 @@ std::vector<at::Tensor> WanTransformer::hints(const at::Tensor& x_BSD,
     const auto lease = weights.acquire(context.layer, after(context.layer));
     const auto& [proj_in, block, proj_out] = vace->blocks[k];
     if (proj_in) c_BSD = (*proj_in)(c_BSD) + x_BSD;
-    c_BSD = block(c_BSD, conditions.time, conditions.rope, conditions.prompt.vace[k], context);
+    c_BSD = block(c_BSD, conditions.time, conditions.rope, conditions.prompt.vace[k], context,
+                  k == 0 && conditions.first ? &conditions.first->vace_BSD : nullptr);
     // The scale rounded to the compute dtype, as Diffusers has it.
     hints.push_back(proj_out(c_BSD) * at::scalar_tensor(scales[k], at::dtype(c_BSD.scalar_type())));
   }
@@ -176,7 +177,8 @@ at::Tensor WanTransformer::blocks(int64_t first, int64_t last, at::Tensor x_BSD,
     const auto lease = weights.acquire(context.layer, after(context.layer));
     const auto at = static_cast<size_t>(i);
     x_BSD =
-        layers[at](x_BSD, conditions.time, conditions.rope, conditions.prompt.layers[at], context);
+        layers[at](x_BSD, conditions.time, conditions.rope, conditions.prompt.layers[at], context,
+                   i == 0 && conditions.first ? &conditions.first->stack_BSD : nullptr);
     const auto hinted = std::find(config.vace_layers.begin(), config.vace_layers.end(), i);
     if (hinted != config.vace_layers.end() && !conditions.hints_BSD.empty()) {
       x_BSD =
