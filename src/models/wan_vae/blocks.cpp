@@ -13,6 +13,13 @@ namespace {
 at::Tensor channels_last(const at::Tensor& x_BCTHW) { return x_BCTHW.permute({0, 2, 3, 4, 1}); }
 at::Tensor channels_second(const at::Tensor& x_BTHWC) { return x_BTHWC.permute({0, 4, 1, 2, 3}); }
 
+/// The same bytes as fewer and wider values, if they are whole ones: sooner copied.
+at::Tensor widened(const at::Tensor& x) {
+  constexpr auto kWide = at::kComplexDouble;
+  const auto values = static_cast<int64_t>(c10::elementSize(kWide)) / x.element_size();
+  return x.size(-1) % values == 0 ? x.view(kWide) : x;
+}
+
 }  // namespace
 
 NormSiluConv::NormSiluConv(const weights::ParamScope& norm, const weights::ParamScope& conv,
@@ -90,12 +97,13 @@ at::Tensor Upsample::operator()(const at::Tensor& x, bool first, HistoryCursor& 
   // One copy puts the new channels in between the frames and doubles rows and columns:
   // [B, T, H, W, times, C] -> [B, T, times, H, 2, W, 2, C].
   const int64_t frames = x.size(2);
-  return conv(
-      channels_second(channels_last(y)
-                          .view({batch, frames, height, 1, width, 1, times, channels})
-                          .permute({0, 1, 6, 2, 3, 4, 5, 7})
-                          .expand({batch, frames, times, height, 2, width, 2, channels})
-                          .reshape({batch, frames * times, 2 * height, 2 * width, channels})));
+  const at::Tensor places =
+      widened(channels_last(y).view({batch, frames, height, 1, width, 1, times, channels}));
+  const int64_t wide = places.size(-1);
+  return conv(channels_second(places.permute({0, 1, 6, 2, 3, 4, 5, 7})
+                                  .expand({batch, frames, times, height, 2, width, 2, wide})
+                                  .reshape({batch, frames * times, 2 * height, 2 * width, wide})
+                                  .view(x.scalar_type())));
 }
 
 Downsample::Downsample(const weights::ParamScope& scope, int64_t channels, bool in_time)
