@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -96,7 +97,10 @@ Measured repeat(int count, at::Device device, const std::function<at::Tensor()>&
   Measured measured;
   for (int i = 0; i < count; ++i) {
     const Stopwatch watch;
-    measured.out = once();
+    {
+      RECORD_USER_SCOPE("measured");
+      measured.out = once();
+    }
     wait_for(device);
     measured.seconds.push_back(watch.seconds());
   }

@@ -80,7 +80,7 @@ class WanTransformerBench final : public Bench {
     pipeline::Denoiser denoiser(expert_, nullptr, sampling::make_scheduler(scheduler, count),
                                 request, 0, prompts, {}, state.latents_1CThw, nullptr, group);
     {
-      RECORD_USER_SCOPE("denoise");
+      RECORD_USER_SCOPE("measured");
       pipeline::denoise(denoiser, state, 0, steps, group, none);
     }
     return {steps.seconds(count), state.latents_1CThw};

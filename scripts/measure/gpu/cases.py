@@ -34,14 +34,18 @@ class Case:
 
 
 def work_of(config, sizes):
-    """Of a CFG step: two forwards. Bytes: weights, and what goes into each block and out of it."""
+    """Of a CFG step: two forwards, of which one can do without the first block's attention over the video.
+
+    Bytes: weights, and what goes into each block and out of it.
+    """
     width = config["num_attention_heads"] * config["attention_head_dim"]
     ffn, layers = config["ffn_dim"], config["num_layers"]
     tokens = sizes[0] * sizes[1] // 2 * (sizes[2] // 2)
     linear = 2 * tokens * (6 * width**2 + 2 * width * ffn) + 4 * TEXT * width**2
     attention = 4 * tokens * width * (tokens + TEXT)
+    shared = 8 * tokens * width**2 + 4 * tokens**2 * width
     weights = 8 * width**2 + 2 * width * ffn
-    return 2 * layers * (linear + attention), 2 * layers * 2 * (weights + 2 * tokens * width)
+    return 2 * layers * (linear + attention) - shared, 2 * layers * 2 * (weights + 2 * tokens * width)
 
 
 TINY_TRANSFORMER = dict(num_layers=2, num_attention_heads=2, ffn_dim=512, text_dim=64)

@@ -30,7 +30,8 @@ def repeat(count, device, once):
     for _ in range(count):
         wait_for(device)
         began = time.perf_counter()
-        out = once()
+        with torch.profiler.record_function("measured"):
+            out = once()
         wait_for(device)
         seconds.append(time.perf_counter() - began)
     return seconds, out
@@ -80,7 +81,7 @@ class Transformer:
 
         wait_for(self.device)
         marks.append(self.mark())
-        with torch.profiler.record_function("denoise"):
+        with torch.profiler.record_function("measured"):
             out = self.pipe(
                 prompt_embeds=prompts[0],
                 negative_prompt_embeds=prompts[1] if guided else None,

@@ -38,8 +38,7 @@ def self_times(events):
 def summary(path, steps):
     """Milliseconds a step. Without a GPU the CPU's operations stand for kernels."""
     events = [e for e in json.loads(path.read_text())["traceEvents"] if e.get("ph") == "X"]
-    loops = [e for e in events if e["name"] == "denoise" and e["cat"] == "user_annotation"] or events  # none: all of it
-    begin, end = min(e["ts"] for e in loops), max(e["ts"] + e["dur"] for e in loops)
+    measured = [(e["ts"], e["ts"] + e["dur"]) for e in events if e["name"] == "measured" and e["cat"] == "user_annotation"]
     work = [e for e in events if e["cat"] in ON_GPU] or [e for e in events if e["cat"] == "cpu_op"]
     sums, kinds, attention = defaultdict(lambda: [0.0, 0]), defaultdict(float), set()
     for name, micros in self_times(work):
@@ -50,8 +49,8 @@ def summary(path, steps):
             attention.add(name[:120])
     waits = defaultdict(int)
     for event in events:
-        called = event["cat"] in ("cuda_runtime", "cuda_driver") and begin <= event["ts"] < end
-        if called and WAITS.search(event["name"]):
+        called = event["cat"] in ("cuda_runtime", "cuda_driver") and WAITS.search(event["name"])
+        if called and any(begin <= event["ts"] < end for begin, end in measured):
             waits[event["name"]] += 1
     first, last = min(e["ts"] for e in work), max(e["ts"] + e["dur"] for e in work)
     longest = sorted(sums.items(), key=lambda item: -item[1][0])[:LONGEST]
