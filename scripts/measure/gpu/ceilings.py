@@ -3,12 +3,12 @@
 import time
 from statistics import median
 
+import cudnn_graphs
 import torch
 import torch.nn.functional as F
+from cudnn_graphs import BF16, FP8, quantised
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-BF16, FP8 = torch.bfloat16, torch.float8_e4m3fn
-FP8_MOST = 448.0
 FAR_TOKENS = 2048  # of the queries whose error is judged: fp32 scores of all would not fit
 
 # tokens, in, out of each linear layer, by model and shape
@@ -93,13 +93,6 @@ def sustained(bench, clock):
     yield "14b up", {"tflops": median(last), "first": rates[0], "least": min(rates), "most": max(rates)}
 
 
-def quantised(x, dim=None):
-    """x in fp8, and the factors that undo it: one, or one along `dim` for each row."""
-    most = x.abs().amax() if dim is None else x.abs().amax(dim, keepdim=True)
-    scale = most.float() / FP8_MOST
-    return (x.float() / scale).to(FP8), scale
-
-
 def fp8_matmul(bench, clock):
     for name, shape in LINEARS.items():
         m, k, n = sized(bench, shape)
@@ -148,46 +141,6 @@ def attention(bench, clock):
                 yield f"{name}, {kind}", {**figure, "error": relative(attend()[:, :, :FAR_TOKENS], right)}
 
 
-def fp8_graph(q, k, v, most, out_dtype):
-    """Attends in fp8 through cuDNN's front end: the call, and what gives its output. A scale for each tensor; those of
-    P, which is in 0…1, and of an fp8 output, at most `most`, are known before."""
-    import cudnn
-
-    types = {FP8: cudnn.data_type.FP8_E4M3, BF16: cudnn.data_type.BFLOAT16}
-    handle = cudnn.create_handle()
-    cudnn.set_stream(handle=handle, stream=torch.cuda.current_stream().cuda_stream)
-    graph = cudnn.pygraph(io_data_type=types[FP8], intermediate_data_type=cudnn.data_type.FLOAT,
-                          compute_data_type=cudnn.data_type.FLOAT, handle=handle)
-    pack = {}
-
-    def scalar(value):
-        node = graph.tensor(dim=[1] * 4, stride=[1] * 4, data_type=cudnn.data_type.FLOAT)
-        pack[node] = torch.full((1, 1, 1, 1), float(value), device=q.device)
-        return node
-
-    def packed(x):
-        x8, scale = quantised(x)
-        x8 = x8.transpose(1, 2).contiguous().transpose(1, 2)
-        node = graph.tensor(dim=list(x8.shape), stride=list(x8.stride()), data_type=types[FP8])
-        pack[node] = x8
-        return node, scalar(scale)
-
-    (q8, sq), (k8, sk), (v8, sv) = map(packed, (q, k, v))
-    scale_o = FP8_MOST / most if out_dtype == FP8 else 1.0
-    out, _, most_p, most_o = graph.sdpa_fp8(
-        q=q8, k=k8, v=v8, descale_q=sq, descale_k=sk, descale_v=sv, descale_s=scalar(1 / FP8_MOST),
-        scale_s=scalar(FP8_MOST), scale_o=scalar(scale_o), generate_stats=False, attn_scale=128**-0.5)
-    result = torch.empty_like(pack[q8], dtype=out_dtype)
-    out.set_output(True).set_dim(list(q.shape)).set_stride(list(result.stride())).set_data_type(types[out_dtype])
-    pack[out] = result
-    for node in (most_p, most_o):
-        node.set_output(True).set_dim([1] * 4).set_stride([1] * 4).set_data_type(cudnn.data_type.FLOAT)
-        pack[node] = torch.zeros(1, 1, 1, 1, device=q.device)
-    graph.build([cudnn.heur_mode.A])
-    workspace = torch.empty(max(1, graph.get_workspace_size()), device=q.device, dtype=torch.uint8)
-    return lambda: graph.execute(pack, workspace, handle=handle), lambda: result.float() / scale_o
-
-
 def fp8_attention(bench, clock):
     """Cross-attention is left out: 512 keys are little work."""
     out_dtype = BF16
@@ -200,16 +153,50 @@ def fp8_attention(bench, clock):
         for smooth in (True, False):  # softmax does not see what is the same for all keys
             keys = k - k.mean(2, keepdim=True) if smooth else k
             try:
-                attend, result = fp8_graph(q, keys, v, most, out_dtype)
+                attend, result = cudnn_graphs.fp8(q, keys, v, most, out_dtype)
             except Exception as why:
                 if out_dtype == FP8:
                     raise
                 yield "bf16 output", {"refused": f"{type(why).__name__}: {why}"[:400]}
                 out_dtype = FP8
-                attend, result = fp8_graph(q, keys, v, most, out_dtype)
+                attend, result = cudnn_graphs.fp8(q, keys, v, most, out_dtype)
             figure = rate(flops, clock(attend, most=5, most_s=2))
             yield f"{name}{', K smoothed' if smooth else ''}", {
                 **figure, "error": relative(result()[:, :, :FAR_TOKENS], right)}
+
+
+def attention_plans(bench, clock):
+    """Whether cuDNN has a faster kernel than the one it takes by itself: all of them, and the five fastest."""
+    for name in ("1.3b", "14b"):
+        q, k, v, flops = drawn_qkv(bench, ATTENTIONS[name])
+        right, plans = exact(q, k, v), []
+        attend, result = cudnn_graphs.bf16(q, k, v)
+        for plan, call in attend:
+            if bench.late():
+                break
+            result.zero_()
+            seconds = clock(call, most=3, most_s=0.5)
+            plans.append((seconds, plan, relative(result[:, :, :FAR_TOKENS], right)))
+        yield f"{name}, of {len(plans)} plans the first", rate(flops, plans[0][0])
+        for seconds, plan, error in sorted(plans)[:5]:
+            yield f"{name}, {plan}", {**rate(flops, seconds), "error": error}
+
+
+def vae_attention(bench, clock):
+    """One head of 384 is too wide for flash attention: what torch takes, beside two products with fp32 scores."""
+    for name, tokens in {"480p": 6240, "720p": 14400}.items():
+        for kind, dtype in {"bf16": BF16, "fp32": torch.float32}.items():
+            q, k, v = (randn(bench, *sized(bench, (1, tokens, 384)), dtype=dtype) for _ in range(3))
+
+            def products():
+                wide = {"out_dtype": torch.float32} if dtype == BF16 and bench.device == "cuda" else {}
+                return torch.bmm((torch.bmm(q, k.mT, **wide) * q.shape[-1] ** -0.5).softmax(-1).to(dtype), v)
+
+            flops = 4 * q.shape[1] ** 2 * q.shape[2]
+            right = F.scaled_dot_product_attention(*(x.float() for x in (q, k, v)))
+            for how, call in {"torch's": lambda: F.scaled_dot_product_attention(q[None], k[None], v[None])[0],
+                              "products": products}.items():
+                yield f"{name}, {kind}, {how}", {**rate(flops, clock(call)), "error": relative(call(), right)}
 
 
 def convolution(bench, clock):
@@ -247,7 +234,8 @@ def bandwidth(bench, clock):
 
 
 # The most valuable first.
-WHAT = {f.__name__: f for f in (attention, matmul, bandwidth, fp8_attention, fp8_matmul, convolution, sustained)}
+WHAT = {f.__name__: f for f in (attention, matmul, bandwidth, attention_plans, fp8_attention, fp8_matmul, convolution,
+                                vae_attention, sustained)}
 
 
 def measure(bench, what):
