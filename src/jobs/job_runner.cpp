@@ -72,6 +72,7 @@ class JobRunner::Slots {
 
   bool drain(std::chrono::milliseconds timeout) {
     stop_.request_stop();
+    jobs_.give_up_queue("the server is shutting down");
     const auto idle = [this] { return takers_ == 0 && running_.empty(); };
     std::unique_lock lock(mutex_);
     const bool in_time = changed_.wait_for(lock, timeout, idle);

@@ -3,11 +3,8 @@
 #include <algorithm>
 
 namespace reel::jobs {
-namespace {
 
-double left_of(const Job& job) { return cost_of(*job.spec) * (1 - job.progress.percent / 100.0); }
-
-}  // namespace
+double cost_left(const Job& job) { return cost_of(*job.spec) * (1 - job.progress.percent / 100.0); }
 
 double cost_of(const JobSpec& spec) {
   const gen::ResolvedRequest& request = spec.request;
@@ -45,12 +42,12 @@ Turn QueuePolicy::turn(const Job& job, double begins, double left) const {
 }
 
 Turn QueuePolicy::turn(const Job& job, double begins) const {
-  return turn(job, begins, left_of(job));
+  return turn(job, begins, cost_left(job));
 }
 
 bool QueuePolicy::preempts(const Turn& first, const Job& running, double begins) const {
   if (first.priority != running.spec->priority) return first.priority > running.spec->priority;
-  return order_ == QueueOrder::Shortest && first < turn(running, begins, left_of(running) / 2);
+  return order_ == QueueOrder::Shortest && first < turn(running, begins, cost_left(running) / 2);
 }
 
 }  // namespace reel::jobs

@@ -8,21 +8,27 @@
 
 namespace reel::jobs {
 
+namespace {
+
+// About what the stages take of a video's time; the rest is decoding.
+constexpr double kTextShare = 0.02, kDenoisingShare = 0.88;
+
+}  // namespace
+
 double fraction_done(const gen::Progress& progress, int output, int outputs) {
-  // About what the stages take of a video's time.
   struct Share {
     double first, size;
   };
   const auto [first, size] = [&]() -> Share {
     switch (progress.stage) {
       case gen::Stage::TextEncoding:
-        return {0, 0.02};
+        return {0, kTextShare};
       case gen::Stage::Denoising:
-        return {0.02, 0.88};
+        return {kTextShare, kDenoisingShare};
       case gen::Stage::Decoding:
         break;
     }
-    return {0.9, 0.1};
+    return {kTextShare + kDenoisingShare, 1 - kTextShare - kDenoisingShare};
   }();
   const double stage_done =
       progress.steps > 0 ? std::clamp(double(progress.step) / progress.steps, 0.0, 1.0) : 0;
@@ -48,9 +54,17 @@ gen::Control::Ask RunControl::ask() {
 
 void RunControl::report(const gen::Progress& progress) {
   if (resumed_ && progress.stage == gen::Stage::TextEncoding) return;  // it was further before
-  const bool stepped = progress.stage == gen::Stage::Denoising && told_.stage == progress.stage &&
-                       progress.step == told_.step + 1;
-  if (stepped) metrics_.step(since_step_.seconds());
+  const bool denoising = progress.stage == gen::Stage::Denoising;
+  if (denoising && told_.stage == progress.stage) {
+    if (progress.step == told_.step + 1) metrics_.step(since_step_.seconds());
+    if (progress.step > first_step_) {
+      const double step = since_first_step_.seconds() / (progress.step - first_step_);
+      output_seconds_ = step * progress.steps / kDenoisingShare;
+    }
+  } else if (denoising) {
+    first_step_ = progress.step;
+    since_first_step_.restart();
+  }
   since_step_.restart();
 
   const int outputs = delivery_.job().spec->request.num_outputs();
@@ -62,10 +76,11 @@ void RunControl::report(const gen::Progress& progress) {
            progress.steps,
            std::max(told_.percent, percent),
            {}};
-  const bool has_rate =
-      told_.output > 0 || progress.stage == gen::Stage::Decoding || progress.step > 0;
-  const double worked = seconds_before_ + since_begin_.seconds();
-  if (has_rate && done > 0) told_.eta_seconds = worked * (1 - done) / done;
+  if (progress.stage == gen::Stage::Decoding) {
+    told_.eta_seconds = (seconds_before_ + since_begin_.seconds()) * (1 - done) / done;
+  } else if (output_seconds_) {
+    told_.eta_seconds = *output_seconds_ * outputs * (1 - done);
+  }
   jobs_.progress(delivery_.job().id, told_);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <stop_token>
 #include <utility>
 
@@ -40,6 +41,9 @@ class RunControl final : public gen::Control {
   JobProgress told_;  // last
   int previews_ = 0;  // of this output
   Stopwatch since_begin_, since_step_;
+  Stopwatch since_first_step_;
+  int first_step_ = 0;                    // of this call
+  std::optional<double> output_seconds_;  // by the last steps
 };
 
 }  // namespace reel::jobs

@@ -28,8 +28,7 @@ void JobQueue::require_room(const std::string& owner) const {
 
 void JobQueue::add(Entry& entry) {
   entry.begins = policy_.queued(*entry.job.spec);
-  entry.turn = policy_.turn(entry.job, entry.begins);
-  line_.insert({*entry.turn, &entry});
+  join_line(entry);
   queued_[entry.job.sequence] = &entry;
   queued_of_[entry.job.spec->owner].insert(*entry.turn);
   if (const auto timeout = entry.job.spec->timeout_s) {
@@ -39,13 +38,19 @@ void JobQueue::add(Entry& entry) {
   }
 }
 
-JobQueue::Entry* JobQueue::first() const { return line_.empty() ? nullptr : line_.begin()->second; }
+JobQueue::Entry* JobQueue::first() const {
+  return line_.empty() ? nullptr : line_.begin()->second.entry;
+}
 
 JobQueue::Entry* JobQueue::first_put_back() const {
-  for (const auto& [turn, entry] : line_) {
-    if (entry->job.status == Status::InProgress) return entry;
+  for (const auto& [turn, place] : line_) {
+    if (place.entry->job.status == Status::InProgress) return place.entry;
   }
   return nullptr;
+}
+
+JobQueue::Entry* JobQueue::longest_queued() const {
+  return queued_.empty() ? nullptr : queued_.begin()->second;
 }
 
 void JobQueue::take(Entry& entry) {
@@ -58,8 +63,7 @@ void JobQueue::take(Entry& entry) {
 
 void JobQueue::put_back(Entry& entry) {
   running_.erase(&entry);
-  entry.turn = policy_.turn(entry.job, entry.begins);
-  line_.insert({*entry.turn, &entry});
+  join_line(entry);
   ++preemptions_;
 }
 
@@ -73,8 +77,13 @@ void JobQueue::remove(Entry& entry) {
   if (entry.job.status == Status::Queued) policy_.withdrawn(*entry.job.spec, entry.begins);
 }
 
+void JobQueue::join_line(Entry& entry) {
+  entry.turn = policy_.turn(entry.job, entry.begins);
+  line_.add(*entry.turn, entry, jobs::cost_left(entry.job));
+}
+
 void JobQueue::leave_line(const Entry& entry) {
-  line_.erase(*entry.turn);
+  line_.remove(*entry.turn);
   if (queued_.erase(entry.job.sequence) == 0) return;  // it was put back
   const auto own = queued_of_.find(entry.job.spec->owner);
   own->second.erase(*entry.turn);
@@ -101,33 +110,42 @@ bool JobQueue::is_preempted(const Entry& entry) const {
   });
 }
 
-void JobQueue::measured(double seconds) {
+void JobQueue::measured(double seconds, double cost) {
   constexpr double kWeight = 0.2;  // of the newest
-  mean_seconds_ = mean_seconds_ ? *mean_seconds_ + kWeight * (seconds - *mean_seconds_) : seconds;
+  const double by_cost = seconds / std::max(cost, 1.0);
+  seconds_by_cost_ =
+      seconds_by_cost_ ? *seconds_by_cost_ + kWeight * (by_cost - *seconds_by_cost_) : by_cost;
 }
 
 double JobQueue::oldest_seconds() const {
   return queued_.empty() ? 0 : queued_.begin()->second->since_queued.seconds();
 }
 
+std::optional<double> JobQueue::seconds_left(const Entry& at_work) const {
+  if (const auto& eta = at_work.job.progress.eta_seconds) return eta;
+  if (!seconds_by_cost_) return std::nullopt;
+  const double whole = jobs::cost_left(at_work.job) * *seconds_by_cost_;
+  return std::max(0.0, whole - at_work.since_taken.seconds());
+}
+
 std::optional<double> JobQueue::seconds_to_take(const jobs::Turn& turn) const {
   std::optional<double> first_ends;
-  if (running_.empty() && mean_seconds_) first_ends = 0;
+  if (running_.empty() && seconds_by_cost_) first_ends = 0;
   for (const Entry* entry : running_) {
-    std::optional<double> left = entry->job.progress.eta_seconds;
-    if (!left && mean_seconds_) left = std::max(0.0, *mean_seconds_ - entry->since_taken.seconds());
+    // What goes first at the next step waits for no more than that.
+    const auto left = policy_.preempts(turn, entry->job, entry->begins) ? 0 : seconds_left(*entry);
     if (left && (!first_ends || *left < *first_ends)) first_ends = left;
   }
-  const auto before = static_cast<double>(line_.order_of_key(turn));
-  if (!first_ends || (before > 0 && !mean_seconds_)) return std::nullopt;
+  const auto before = line_.before(turn);
+  if (!first_ends || (before.jobs > 0 && !seconds_by_cost_)) return std::nullopt;
   const auto workers = static_cast<double>(std::max<size_t>(running_.size(), 1));
-  return *first_ends + before * mean_seconds_.value_or(0) / workers;
+  return *first_ends + before.cost * seconds_by_cost_.value_or(0) / workers;
 }
 
 std::optional<double> JobQueue::seconds_to_end(const Entry& entry) const {
   const auto taken = seconds_to_take(*entry.turn);
-  if (!taken || !mean_seconds_) return std::nullopt;
-  return *taken + *mean_seconds_;
+  if (!taken || !seconds_by_cost_) return std::nullopt;
+  return *taken + jobs::cost_left(entry.job) * *seconds_by_cost_;
 }
 
 std::optional<double> JobQueue::seconds_to_room(const std::string& owner) const {
@@ -135,7 +153,7 @@ std::optional<double> JobQueue::seconds_to_room(const std::string& owner) const 
   // There is room when the first of those that fill the queue is taken: after all that go before.
   if (is_full_for(owner)) return seconds_to_take(*queued_of_.at(owner).begin());
   const auto queued = std::find_if(line_.begin(), line_.end(), [](const auto& place) {
-    return place.second->job.status == Status::Queued;
+    return place.second.entry->job.status == Status::Queued;
   });
   return seconds_to_take(queued->first);
 }

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <ext/pb_ds/assoc_container.hpp>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
 
+#include "queue_line.h"
 #include "reel/base/clock.h"
 #include "reel/jobs/job_store.h"
 #include "reel/jobs/queue_policy.h"
@@ -39,6 +39,7 @@ class JobQueue {
   /// Null if there is none.
   Entry* first() const;
   Entry* first_put_back() const;
+  Entry* longest_queued() const;
 
   /// Takes it out of the line. Its job is still as it was queued or put back.
   void take(Entry& entry);
@@ -52,13 +53,13 @@ class JobQueue {
   std::optional<Clock::time_point> next_deadline() const;
 
   /// How many go before one that waits.
-  size_t position(const Entry& entry) const { return line_.order_of_key(*entry.turn); }
+  size_t position(const Entry& entry) const { return line_.before(*entry.turn).jobs; }
 
   /// As JobStore::is_preempted, of one at work.
   bool is_preempted(const Entry& entry) const;
 
-  /// A job took that long.
-  void measured(double seconds);
+  /// A job of that cost took that long.
+  void measured(double seconds, double cost);
 
   double oldest_seconds() const;
   uint64_t preemptions() const { return preemptions_; }
@@ -69,22 +70,20 @@ class JobQueue {
   std::optional<double> seconds_to_room(const std::string& owner) const;
 
  private:
-  /// Counts those before one in logarithmic time.
-  using Line = __gnu_pbds::tree<jobs::Turn, Entry*, std::less<jobs::Turn>, __gnu_pbds::rb_tree_tag,
-                                __gnu_pbds::tree_order_statistics_node_update>;
-
   bool is_full_for(const std::string& owner) const;
   std::optional<double> seconds_to_take(const jobs::Turn& turn) const;
+  std::optional<double> seconds_left(const Entry& at_work) const;
+  void join_line(Entry& entry);
   void leave_line(const Entry& entry);
 
   const size_t max_queued_, max_per_owner_;
   jobs::QueuePolicy policy_;
-  Line line_;
+  QueueLine<Entry> line_;
   std::set<const Entry*> running_;
-  std::map<uint64_t, const Entry*> queued_;                          // by sequence; none put back
+  std::map<uint64_t, Entry*> queued_;                                // by sequence; none put back
   std::unordered_map<std::string, std::set<jobs::Turn>> queued_of_;  // by owner
   std::set<std::pair<Clock::time_point, Entry*>> deadlines_;
-  std::optional<double> mean_seconds_;  // of the last jobs
+  std::optional<double> seconds_by_cost_;  // of the last jobs
   uint64_t preemptions_ = 0;
 };
 

@@ -73,7 +73,7 @@ JobTable::Record& JobTable::need(const std::string& id, const Owner& owner) {
 
 Job JobTable::snapshot(const Record& record) const {
   Job job = record.job;
-  if (job.status == Status::Queued) {
+  if (record.turn) {  // it waits, perhaps to go on
     job.queue_position = queue_.position(record);
     job.progress.eta_seconds = queue_.seconds_to_end(record);
   }
@@ -140,7 +140,7 @@ bool JobTable::move(Record& record, Status to) {
 
 void JobTable::completed(Record& record, jobs::Result result) {
   bytes_ += jobs::bytes_of(result.outputs);
-  queue_.measured(result.inference_time_s);
+  queue_.measured(result.inference_time_s, jobs::cost_of(*record.job.spec));
   record.job.result = std::move(result);
   record.completion = next_completion_++;
   completed_[record.completion] = &record;

@@ -72,6 +72,12 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
   return submitted;
 }
 
+std::optional<Job> MemoryJobStore::replayed(const jobs::Idempotency& idempotency) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto* known = state_->table.replayed(idempotency);
+  return known == nullptr ? std::nullopt : std::optional(state_->table.snapshot(*known));
+}
+
 std::optional<jobs::Taken> MemoryJobStore::take(std::stop_token stop) {
   std::optional<jobs::Taken> taken;
   {
@@ -161,6 +167,16 @@ std::optional<jobs::JobStore::Clock::time_point> MemoryJobStore::fail_overdue(
   }
   state_->news.deliver();
   return next;
+}
+
+void MemoryJobStore::give_up_queue(const std::string& why) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    while (JobQueue::Entry* queued = state_->table.queue().longest_queued()) {
+      state_->end(static_cast<State::Record&>(*queued), Status::Cancelled, {"cancelled", why});
+    }
+  }
+  state_->news.deliver();
 }
 
 Job MemoryJobStore::cancel(const std::string& id, const std::string& why) {

@@ -153,6 +153,9 @@ class MoodyStore final : public JobStore {
   Submitted submit(JobSpec spec, const std::optional<Idempotency>& key) override {
     return inner_.submit(std::move(spec), key);
   }
+  std::optional<Job> replayed(const Idempotency& key) const override {
+    return inner_.replayed(key);
+  }
   std::optional<Taken> take(std::stop_token stop) override {
     if (take_faults-- > 0) refuse();
     return inner_.take(stop);
@@ -169,6 +172,7 @@ class MoodyStore final : public JobStore {
     if (fail_faults-- > 0) refuse();
     return inner_.fail(id, std::move(error));
   }
+  void give_up_queue(const std::string& why) override { inner_.give_up_queue(why); }
   Job cancel(const std::string& id, const std::string& why) override {
     return inner_.cancel(id, why);
   }

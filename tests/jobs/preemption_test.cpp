@@ -217,7 +217,7 @@ TEST_F(Paused, IsFinishedBeforeTheRunnerEnds) {
   });
   EXPECT_TRUE(runner_->drain(1min));
   EXPECT_EQ(jobs_.get(paused_).status, Status::Completed);
-  EXPECT_EQ(jobs_.get(queued).status, Status::Queued);
+  EXPECT_EQ(jobs_.get(queued).status, Status::Cancelled);
 }
 
 TEST_F(Paused, IsCancelledWhenTheRunnerMustEnd) {

@@ -156,7 +156,7 @@ TEST(JobQueue, KeepsAJobThatWasPutBackInProgress) {
   EXPECT_EQ(job.status, Status::InProgress);
   EXPECT_EQ(job.progress.percent, 40);
   EXPECT_FALSE(job.progress.eta_seconds) << "nobody knows";
-  EXPECT_FALSE(job.queue_position);
+  EXPECT_EQ(job.queue_position, 1u) << "it waits to go on";
   EXPECT_EQ(store.counts(Kind::Video).in_progress, 1u);
   EXPECT_EQ(store.get(urgent).queue_position, 0u);
   EXPECT_EQ(store.get(submit(store, {.priority = -2})).queue_position, 2u) << "it goes before";
@@ -257,7 +257,7 @@ TEST(JobQueue, KnowsWhenThereIsRoomFromWhatTheLastJobsTook) {
   for (int i = 0; i < 2; ++i) submit(store, {.owner = "a"});
   for (int i = 0; i < 2; ++i) submit(store, {.owner = "b", .priority = 1});
   EXPECT_NEAR(*store.seconds_to_room("a"), 3 + 2 * 40, 1e-9) << "two go before its first";
-  EXPECT_NEAR(*store.seconds_to_room("c"), 3, 1e-9);
+  EXPECT_EQ(store.seconds_to_room("c"), 0) << "one of them goes first at the next step";
 }
 
 TEST(JobQueue, KnowsWhenThereIsRoomFromWhatTheRunningJobNeeds) {
@@ -289,6 +289,44 @@ TEST(JobQueue, KnowsWhenAJobThatWaitsWillBeDone) {
   const auto third = submit(store, {}), last = submit(store, {});
   EXPECT_NEAR(*store.get(third).progress.eta_seconds, 3 + 40, 1e-9);
   EXPECT_NEAR(*store.get(last).progress.eta_seconds, 3 + 2 * 40, 1e-9);
+}
+
+TEST(JobQueue, KnowsThatOtherJobsTakeLonger) {
+  MemoryJobStore store(10);
+  const auto eta = [&](const std::string& id) { return *store.get(id).progress.eta_seconds; };
+  const auto first = submit(store, {.cost = 10});
+  take(store);
+  jobs::Result result;
+  result.inference_time_s = 20;  // 2 seconds a step
+  store.complete(first, result);
+
+  const auto running = submit(store, {.cost = 10});
+  take(store);
+  advance(store, running, 50);  // 3 seconds to go
+  const auto longer = submit(store, {.cost = 80}), shorter = submit(store, {.cost = 2});
+  EXPECT_NEAR(eta(longer), 3 + 160, 1e-9);
+  EXPECT_NEAR(eta(shorter), 3 + 160 + 4, 1e-9);
+
+  const auto urgent = submit(store, {.cost = 5, .priority = 1});
+  EXPECT_NEAR(eta(urgent), 10, 1e-9) << "from the next step on";
+  ASSERT_TRUE(store.put_back(running));
+  take(store);
+  EXPECT_EQ(store.get(running).queue_position, 0u);
+  EXPECT_NEAR(eta(running), 10 + 10, 0.1) << "half of it, when the urgent one is done";
+  EXPECT_NEAR(eta(longer), 10 + 10 + 160, 0.1);
+}
+
+TEST(JobQueue, GivesUpThoseThatWait) {
+  MemoryJobStore store(10);
+  const auto running = submit(store, {}), queued = submit(store, {});
+  take(store);
+  std::vector<std::string> told;
+  const auto watch = store.watch([&](const Job& job) { told.push_back(job.id); });
+  store.give_up_queue("test");
+  EXPECT_EQ(store.get(running).status, Status::InProgress);
+  EXPECT_EQ(store.get(queued).status, Status::Cancelled);
+  EXPECT_EQ(store.get(queued).error->message, "test");
+  EXPECT_EQ(told, std::vector{queued});
 }
 
 TEST(JobQueue, KnowsItsAge) {

@@ -67,6 +67,10 @@ class JobStore {
   /// Error(StorageFull), or Error(Conflict) for a key that came with another content.
   virtual Submitted submit(JobSpec spec, const std::optional<Idempotency>& idempotency = {}) = 0;
 
+  /// The job that submit() would return for a key that is known; else nothing. Throws
+  /// Error(Conflict).
+  virtual std::optional<Job> replayed(const Idempotency& idempotency) const = 0;
+
   /// The next job by the policy, now InProgress, or one that was put back. Waits for one. Once
   /// `stop` is requested it does not, and only takes what was put back.
   virtual std::optional<Taken> take(std::stop_token stop) = 0;
@@ -89,6 +93,9 @@ class JobStore {
 
   /// Fails the jobs, queued or running, whose timeout has passed; when the next one will.
   virtual std::optional<Clock::time_point> fail_overdue(Clock::time_point now) = 0;
+
+  /// Ends the queued jobs that would not outlive this process.
+  virtual void give_up_queue(const std::string& why) = 0;
 
   /// Ends a queued or running job at once; its generator stops at the next step. A finished job
   /// stays what it is. Throws Error(NotFound), Error(Gone).

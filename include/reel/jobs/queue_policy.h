@@ -26,6 +26,8 @@ enum class QueueOrder { Fifo, Shortest };
 
 /// What a job is expected to cost: forward passes of the transformer, times latent tokens.
 double cost_of(const JobSpec& spec);
+/// Of that, what is not done.
+double cost_left(const Job& job);
 
 /// Who goes first. Calls are serialised.
 ///

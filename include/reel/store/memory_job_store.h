@@ -22,6 +22,7 @@ class MemoryJobStore final : public jobs::JobStore {
 
   jobs::Submitted submit(jobs::JobSpec spec,
                          const std::optional<jobs::Idempotency>& idempotency = {}) override;
+  std::optional<jobs::Job> replayed(const jobs::Idempotency& idempotency) const override;
   std::optional<jobs::Taken> take(std::stop_token stop) override;
   bool is_preempted(const std::string& id) const override;
   bool put_back(const std::string& id) override;
@@ -29,6 +30,7 @@ class MemoryJobStore final : public jobs::JobStore {
   bool complete(const std::string& id, jobs::Result result) override;
   bool fail(const std::string& id, jobs::JobError error) override;
   std::optional<Clock::time_point> fail_overdue(Clock::time_point now) override;
+  void give_up_queue(const std::string& why) override;
   jobs::Job cancel(const std::string& id, const std::string& why) override;
   jobs::Job remove(const std::string& id) override;
   std::vector<jobs::Job> expire(int64_t now) override;
