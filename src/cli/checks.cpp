@@ -30,6 +30,15 @@ bool is_address(std::string_view text) {
 
 }  // namespace
 
+std::string check_given(const std::string& text) {
+  return text.empty() ? "expected a value, got none" : "";
+}
+
+std::string check_unsigned(const std::string& text) {
+  if (!text.starts_with('-')) return {};
+  return fmt::format("expected 0 or more, got '{}'", text);
+}
+
 std::string check_seed(const std::string& text) {
   // CLI11 reads -1 as 2^64 - 1, and 2^64 as well.
   uint64_t seed = 0;

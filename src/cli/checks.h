@@ -6,6 +6,10 @@
 /// What CLI11 asks of a flag's value: "" for a good one, else what was expected and what was found.
 namespace reel::cli {
 
+/// Not empty: what an unset variable comes to.
+std::string check_given(const std::string& text);
+
+std::string check_unsigned(const std::string& text);
 std::string check_seed(const std::string& text);
 std::string check_url(const std::string& text);
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <limits>
 #include <map>
@@ -143,7 +144,8 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   app.add_option("--prompt-path", g.prompt_path, "a file with one prompt a line");
   app.add_option("--negative-prompt", r.negative_prompt, "\"\" means empty");
   app.add_option("--output-path", g.output_path, "folder of the video")->check(check_folder);
-  app.add_option("--output-file-name", g.output_file_name, "its name there");
+  app.add_option("--output-file-name", g.output_file_name,
+                 "its name there; a file of that name is replaced");
   app.add_option("--output-file-path", g.output_file_path, "folder and name at once")
       ->excludes("--output-path")
       ->excludes("--output-file-name");
@@ -167,7 +169,9 @@ void add_generate_flags(CLI::App& app, GenerateFlags& g) {
                                    {"--2k", {2560, 1440}},
                                    {"--4k", {3840, 2160}}}) {
     app.add_flag_callback(
-        flag, [&r, size] { r.width = size.width, r.height = size.height; }, gen::text_of(size));
+           flag, [&r, size] { r.width = size.width, r.height = size.height; }, gen::text_of(size))
+        ->excludes("--width")
+        ->excludes("--height");
   }
   app.add_option("--fps", r.fps, "of the file");
   app.add_option("--num-inference-steps", r.num_inference_steps, "");
@@ -243,20 +247,44 @@ std::vector<std::string> read_config(const std::string& path) try {
   const YAML::Node flags = YAML::LoadFile(path);
   expect(flags.IsMap() || flags.IsNull(), "flags and values");
   std::vector<std::string> words;
-  for (const auto& flag : flags) {
-    const YAML::Node& value = flag.second;
-    auto name = flag.first.as<std::string>();
-    std::replace(name.begin(), name.end(), '_', '-');
-    expect(name != "config", "no further --config");
-    words.push_back("--" + name);
-    expect(value.IsScalar() || value.IsSequence(), "a value for " + name);
-    if (value.IsScalar()) words.push_back(value.as<std::string>());
-    for (const auto& item : value) words.push_back(item.as<std::string>());
-  }
+  const std::function<void(const YAML::Node&, const std::string&)> add =
+      [&](const YAML::Node& map, const std::string& before) {
+        for (const auto& flag : map) {
+          const YAML::Node& value = flag.second;
+          const auto name = before + flag.first.as<std::string>();
+          expect(name != "config", "no further --config");
+          if (value.IsMap()) {  // as SGLang takes them
+            add(value, name + ".");
+            continue;
+          }
+          words.push_back("--" + name);
+          expect(value.IsScalar() || value.IsSequence(), "a value for " + name);
+          if (value.IsScalar()) words.push_back(value.as<std::string>());
+          for (const auto& item : value) words.push_back(item.as<std::string>());
+        }
+      };
+  add(flags, "");
   return words;
 } catch (const YAML::Exception& error) {
   throw Error(ErrorCode::InvalidArgument,
               fmt::format("--config {}: expected flags and values: {}", path, error.what()));
+}
+
+/// CLI11 takes a text in square brackets for a list: not a prompt that ends with this as well.
+constexpr char kNoList = '\x1f';
+
+/// Words as CLI11 is to see them: of flags, underscores are hyphens.
+std::vector<std::string> prepared(std::vector<std::string> words) {
+  bool prompts = false;
+  for (std::string& word : words) {
+    if (word.starts_with("--")) {
+      const size_t name = std::min(word.find('='), word.size());
+      std::replace(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(name), '_', '-');
+      prompts = word.substr(0, name) == "--prompt";
+    }
+    if (prompts && word.ends_with(']')) word += kNoList;
+  }
+  return words;
 }
 
 /// The command line with what `--config` names put first, behind `generate`, whose flags may be
@@ -317,12 +345,20 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
       ->check(CLI::Range(1, 1'000'000));
 
   try {
-    auto words = all_words(argc, argv);
+    auto words = prepared(all_words(argc, argv));
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
   } catch (const CLI::ExtrasError&) {
     throw Error(ErrorCode::InvalidArgument, fmt::format("{}: is no flag; serve --help lists them",
                                                         app.remaining(true).front()));
+  } catch (const CLI::ConversionError& error) {
+    // "Could not convert: --fps = abc"
+    const std::string text = error.what();
+    const size_t flag = text.find("--"), equals = text.find(" = ");
+    require(flag < equals && equals != text.npos, text);
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}: expected a number, got '{}'", text.substr(flag, equals - flag),
+                            text.substr(equals + 3)));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       app.exit(error, std::cout, std::cerr);
@@ -331,6 +367,9 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
     throw Error(ErrorCode::InvalidArgument, error.what());
   }
   refused.check();
+  for (std::string& prompt : flags.generate.prompts) {
+    if (prompt.ends_with(kNoList)) prompt.pop_back();
+  }
   if (*generate) flags.command = Command::Generate;
   if (*bench) flags.command = Command::Bench;
   if (*tokenize) flags.command = Command::Tokenize;

@@ -31,7 +31,15 @@ using namespace std::chrono_literals;
 
 constexpr size_t kLongestName = 240;  // bytes: file systems take 255
 
+constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
+
 volatile std::sig_atomic_t interrupted = 0;
+
+/// Ends the video at its next step; the next one ends the process.
+void interrupt(int) {
+  interrupted = 1;
+  for (const int signal : kInterrupts) std::signal(signal, SIG_DFL);
+}
 
 std::vector<std::string> read_prompts(const GenerateFlags& flags) {
   auto prompts = flags.prompts;
@@ -39,6 +47,7 @@ std::vector<std::string> read_prompts(const GenerateFlags& flags) {
     std::ifstream in(flags.prompt_path);
     require(bool(in), fmt::format("--prompt-path {}: cannot be opened", flags.prompt_path));
     for (std::string line; std::getline(in, line);) {
+      if (prompts.empty() && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // a BOM
       if (line.ends_with('\r')) line.pop_back();
       if (!line.empty()) prompts.push_back(line);
     }
@@ -58,13 +67,17 @@ int quality(const GenerateFlags& flags) {
 
 /// "{prompt}_{time}_{8 random digits}" of letters that every file system takes.
 std::string default_name(const std::string& prompt) {
-  std::string name = fmt::format("{:.100}_{:%Y%m%d-%H%M%S}_{}", prompt,
-                                 fmt::localtime(std::time(nullptr)), random_id("").substr(0, 8));
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-') c = '_';
+  constexpr size_t kMost = 100;  // letters of the prompt
+  std::string name;
+  for (const char c : prompt) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80 && byte < 0xc0) continue;  // of the letter before
+    name += std::isalnum(byte) || c == '.' || c == '-' ? c : '_';
   }
-  if (name.front() == '.') name.front() = '_';  // not a hidden file
-  return name.substr(0, 150);
+  name.resize(std::min(name.size(), kMost));
+  if (name.starts_with('.')) name.front() = '_';  // not a hidden file
+  return fmt::format("{}_{:%Y%m%d-%H%M%S}_{}", name, fmt::localtime(std::time(nullptr)),
+                     random_id("").substr(0, 8));
 }
 
 const char* path_flag(const GenerateFlags& flags) {
@@ -122,11 +135,9 @@ void check_targets(const GenerateFlags& flags, int files) {
 /// One line that is drawn over itself on a terminal; elsewhere only what ends it.
 void show(const std::string& line, bool last) {
   static const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) {
-    std::cerr << "\r\033[K" << line << (last ? "\n" : "") << std::flush;
-  } else if (last) {
-    std::cerr << line << '\n';
-  }
+  if (!terminal && !last) return;
+  // At once: the log writes there too.
+  std::cerr << (terminal ? "\r\033[K" : "") + line + (last ? "\n" : "") << std::flush;
 }
 
 std::string bar(int done, int all) {
@@ -219,8 +230,8 @@ int generate(const Flags& flags) {
     fs::create_directories(g.dump, fault);
     require(!fault, fmt::format("--dump {}: {}", g.dump, fault.message()));
   }
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  for (const int signal : kInterrupts) std::signal(signal, interrupt);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error like a full disk
   const auto [load_s, ready_s] = wait_until_ready(*generator);
 
   Metrics metrics;
@@ -241,11 +252,12 @@ int generate(const Flags& flags) {
     const double total_s = watch.seconds();
     const auto& result = *made.result;
     const jobs::StageSeconds& stages = result.stages;
-    show(
-        fmt::format("made in {:.2f} s: text {:.2f}, pictures {:.2f}, denoise {:.2f}, decode {:.2f}",
-                    result.inference_time_s, stages.text_encode,
-                    stages.image_encode + stages.vae_encode, stages.denoise, stages.vae_decode),
-        true);
+    show(fmt::format(
+             "made in {:.2f} s: text {:.2f}, pictures {:.2f}, denoise {:.2f}, decode {:.2f}; "
+             "seed {}",
+             result.inference_time_s, stages.text_encode, stages.image_encode + stages.vae_encode,
+             stages.denoise, stages.vae_decode, fmt::join(specs[i].request.seeds, ", ")),
+         true);
     for (const auto& output : result.outputs) {
       if (!g.save_output) continue;
       const auto path = target(g, prompts[i], made_files++, files);

@@ -29,7 +29,11 @@ int run(const Flags& flags) {
 int run(int argc, const char* const* argv) {
   try {
     const auto flags = parse_flags(argc, argv);
-    return flags ? run(*flags) : 0;
+    const int status = flags ? run(*flags) : 0;
+    if (!std::cout.flush() && status == 0) {
+      throw Error(ErrorCode::StorageFull, "standard output: not all could be written");
+    }
+    return status;
   } catch (const Error& error) {
     std::cerr << "serve: " << error.what() << '\n';
     const bool asked_wrongly =

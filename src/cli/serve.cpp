@@ -37,14 +37,12 @@ constexpr auto kSecondsToSayWhy = 10.0;  // /health answers 503 so long
 // Then every client has polled once more, and knows of its job, which goes with the process.
 constexpr std::chrono::milliseconds kLastPolls = 5s;
 
-/// SIGINT, SIGTERM and, if wanted, SIGHUP: blocked in every thread and waited for here.
+/// SIGINT, SIGTERM and SIGHUP: blocked in every thread and waited for here.
 class Signals {
  public:
-  explicit Signals(bool hang_up) {
+  Signals() {
     sigemptyset(&set_);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGTERM);
-    if (hang_up) sigaddset(&set_, SIGHUP);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error like a full disk
@@ -61,6 +59,7 @@ class Signals {
   void let_the_next_kill() {
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
+    std::signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
   }
 
@@ -103,14 +102,15 @@ void read_again(const char* what, http::Server& server, const Read& read) try {
   log::error("server.not_read_again", {{"what", what}, {"why", error.what()}});
 }
 
-/// Waits for a signal to end, or for the engine to fail; the exit status.
+/// Waits for a signal to end, or for the engine to fail; the exit status. SIGHUP is one too, where
+/// `reread` has nothing to do.
 int run_until_told(Signals& signals, const gen::Generator& generator,
-                   const std::function<void()>& hung_up) {
+                   const std::function<void()>& reread) {
   std::optional<Stopwatch> failed;
   for (;;) {
     if (const auto signal = signals.arrives_within(200ms)) {
-      if (*signal != SIGHUP) return 0;
-      hung_up();
+      if (*signal != SIGHUP || !reread) return 0;
+      reread();
     }
     if (!failed && generator.state().phase == gen::State::Phase::Failed) failed.emplace();
     if (failed && failed->seconds() > kSecondsToSayWhy) return kEngineFailed;
@@ -129,7 +129,7 @@ jobs::InputOptions input_options(const ServerFlags& flags) {
 
 int serve(const Flags& flags) {
   const auto& s = flags.server;
-  Signals signals(!s.api_key_file.empty() || !s.tls_cert.empty());  // before any thread
+  Signals signals;  // before any thread
   http::ApiKeys keys = read_keys(s);
   http::Options options;
   options.certificate = read_certificate(s);
@@ -164,17 +164,23 @@ int serve(const Flags& flags) {
                       std::move(keys));
   server.start();
 
-  const int status = run_until_told(signals, *generator, [&] {
-    if (!s.api_key_file.empty()) read_again("keys", server, [&] { return read_keys(s); });
-    if (!s.tls_cert.empty()) read_again("certificate", server, [&] { return read_certificate(s); });
-  });
+  std::function<void()> reread;
+  if (!s.api_key_file.empty() || !s.tls_cert.empty()) {
+    reread = [&] {
+      if (!s.api_key_file.empty()) read_again("keys", server, [&] { return read_keys(s); });
+      if (!s.tls_cert.empty()) {
+        read_again("certificate", server, [&] { return read_certificate(s); });
+      }
+    };
+  }
+  const int status = run_until_told(signals, *generator, reread);
   signals.let_the_next_kill();
   log::info("server.draining", {{"timeout_s", s.drain_timeout}});
   server.begin_drain();
-  const bool at_work = jobs.counts(jobs::Kind::Video).in_progress > 0;
+  const auto [queued, in_progress] = jobs.counts(jobs::Kind::Video);
   const std::chrono::milliseconds longest(static_cast<int64_t>(s.drain_timeout * 1e3));
   runner.drain(longest);
-  if (at_work) std::this_thread::sleep_for(std::min(longest, kLastPolls));
+  if (queued + in_progress > 0) std::this_thread::sleep_for(std::min(longest, kLastPolls));
   server.stop();
   log::info("server.stopped", {{"status", status}});
   return status;

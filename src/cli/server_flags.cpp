@@ -34,14 +34,16 @@ void add_server_flags(CLI::App& app, ServerFlags& s) {
   app.add_option("--api-key-file", s.api_key_file,
                  "keys of the clients, one a line: key, or name:key; # begins a comment. Without "
                  "one, only probes and /metrics answer. SIGHUP: read again")
+      ->check(check_given)
       ->group("Server");
   app.add_option("--api-key", s.api_key, "one more key; other users of this machine can see it")
       ->envname("REEL_API_KEY")
+      ->check(check_given)
       ->group("Server");
   auto* secret = app.add_option("--webhook-secret", s.webhook_secret,
                                 "whsec_…, signs the events that `webhook_url` of a request asks "
                                 "for; other users of this machine can see it");
-  secret->envname("REEL_WEBHOOK_SECRET")->group("Server");
+  secret->envname("REEL_WEBHOOK_SECRET")->check(check_given)->group("Server");
   app.add_option("--webhook-url", s.webhook_url, "is told of every video that has ended")
       ->check(check_url)
       ->needs(secret)
@@ -80,9 +82,12 @@ void add_server_flags(CLI::App& app, ServerFlags& s) {
                  "bytes (500MB, 20GB, …) that the files of finished jobs may take: the oldest go "
                  "with their jobs; 0: no end")
       ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::Validator([](std::string& text) { return check_unsigned(text); }, "", ""))
       ->group("Server");
-  app.add_option("--drain-timeout", s.drain_timeout,
-                 "seconds for the running job after SIGTERM; then up to 5 for last polls")
+  app.add_option(
+         "--drain-timeout", s.drain_timeout,
+         "seconds for the running job after SIGTERM, which ends those that wait; then up to 5 "
+         "for last polls")
       ->check(number_from(0, 86400))
       ->group("Server");
   app.add_option("--preview-steps", s.preview_steps,

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "reel/base/error.h"
+
 namespace reel::pipeline {
 
 gen::Frames to_frames(const at::Tensor& rgb_nHW3) {
@@ -27,6 +29,10 @@ bool decode(const models::WanVaeDecoder& vae, const at::Tensor& latents_1CThw, b
   };
   const auto hand_on = [&](const at::Tensor& frames_13nHW) {
     const auto frames_3nHW = frames_13nHW[0];
+    if (frames_3nHW.isnan().any().item<bool>()) {
+      throw Error(ErrorCode::Internal,
+                  "decoding ended in numbers that are none: another precision of the VAE may help");
+    }
     if (dump.wanted()) dumped.push_back(models::unit_frames(frames_3nHW));
     sink.write(to_frames(models::rgb_frames(frames_3nHW)));
   };

@@ -142,6 +142,11 @@ TEST(Flags, TheQueueHasAPolicyAndLimits) {
   EXPECT_EQ(parse({"--model-path", "m", "--max-queue-per-key", "7"}).server.max_queue_per_key, 7);
   EXPECT_THAT(fault({"--model-path", "m", "--queue-policy", "lifo"}), testing::HasSubstr("fifo"));
   EXPECT_NE(fault({"--model-path", "m", "--max-queue-per-key", "-1"}), "none");
+  for (const char* size : {"-1", "-1kb"}) {
+    EXPECT_THAT(fault({"--model-path", "m", "--output-quota", size}),
+                testing::HasSubstr("or more"));
+  }
+  EXPECT_EQ(parse({"--model-path", "m", "--output-quota", "2kb"}).server.output_quota, 2048);
 }
 
 TEST(Flags, HostsAndOriginsAreSeveralAndCheckedAtOnce) {
@@ -173,6 +178,28 @@ TEST(Flags, KeysComeFromAFileOrTheEnvironment) {
   EXPECT_EQ(parse({"--model-path", "m"}).server.api_key, "sk-2");
   EXPECT_EQ(parse({"--model-path", "m", "--api-key", "sk-1"}).server.api_key, "sk-1");
   unsetenv("REEL_API_KEY");
+}
+
+TEST(Flags, SecretsThatAreNoneAreNoSecrets) {
+  for (const char* flag : {"--api-key", "--api-key-file", "--webhook-secret"}) {
+    EXPECT_THAT(fault({"--model-path", "m", flag, ""}), testing::HasSubstr("got none")) << flag;
+  }
+}
+
+TEST(Flags, AreWrittenWithUnderscoresToo) {
+  EXPECT_TRUE(parse({"--model_path", "m_n", "--strict_ports"}).server.strict_ports);
+  EXPECT_EQ(parse({"--model_path=m_n"}).model.model_path, "m_n");
+}
+
+TEST(Flags, PromptsAreTakenAsTheyAre) {
+  const auto prompts = [](std::vector<const char*> words) {
+    words.insert(words.begin(), {"generate", "--model-path", "m"});
+    return parse(std::move(words)).generate.prompts;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(prompts({"--prompt", "[wide, slow]"}), ElementsAre("[wide, slow]"));
+  EXPECT_THAT(prompts({"--prompt=[]", "--seed", "1"}), ElementsAre("[]"));
+  EXPECT_THAT(prompts({"--prompt", "a]", "[b]", "c"}), ElementsAre("a]", "[b]", "c"));
 }
 
 TEST(Flags, EveryFaultIsOneSentence) {
