@@ -143,8 +143,8 @@ json without_wrappers(const json& body) {
   static constexpr Wrapper kWrappers[] = {
       {"extra_body", true}, {"extra_json", true}, {"extra_params", false}, {"extra_args", false}};
   for (const auto& [name, wins] : kWrappers) {
-    const auto wrapper = body.find(name);
-    if (wrapper == body.end()) continue;
+    const auto wrapper = object.find(name);  // maybe inside of one before
+    if (wrapper == object.end()) continue;
     const json fields = unwrapped(name, *wrapper);
     for (const auto& [key, value] : fields.items()) {
       if (wins || !object.contains(key) || object[key].is_null()) object[key] = value;
@@ -251,7 +251,13 @@ json Fields::any(const std::string& name) {
 }
 
 bool Fields::asks(const std::string& name) {
-  const json value = any(name);
+  json value = any(name);
+  if (value.is_string()) {  // of a form, perhaps {} or false
+    constexpr size_t kLongest = 8;
+    const auto& text = value.get_ref<const std::string&>();
+    json meant = text.size() <= kLongest ? parse_text(text) : json(json::value_t::discarded);
+    if (!meant.is_discarded()) value = std::move(meant);
+  }
   return !value.empty() && !is_blank(value) && value != json(false);
 }
 

@@ -114,8 +114,14 @@ std::string source_of(const std::string& field, const json& value) {
 template <class AnyInput, size_t N>
 void read_input(Fields& fields, const char* const (&names)[N], std::optional<AnyInput>& input) {
   for (const char* name : names) {
-    if (!fields.asks(name) || input) continue;
-    input = AnyInput{name, source_of(name, fields.any(name))};
+    if (!fields.asks(name)) continue;
+    AnyInput found{name, source_of(name, fields.any(name))};
+    if (input && input->source != found.source) {
+      throw Error(ErrorCode::InvalidArgument,
+                  fmt::format("{}: expected none beside {}, got another", name, input->field),
+                  name);
+    }
+    if (!input) input = std::move(found);
   }
 }
 

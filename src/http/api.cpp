@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "error_reply.h"
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/base/log.h"
@@ -30,8 +31,10 @@ std::string Api::base_url(const Request& request) const {
     const size_t end = options.public_url.find_last_not_of('/');
     return options.public_url.substr(0, end + 1);
   }
-  return fmt::format("{}://{}", options.certificate ? "https" : "http",
-                     request.header("host").value_or("localhost"));
+  const std::string scheme = options.certificate ? "https" : "http";
+  const auto host = request.header("host");
+  return host ? fmt::format("{}://{}", scheme, *host)
+              : fmt::format("{}://localhost:{}", scheme, port.load());
 }
 
 std::string Api::content_url(const std::string& base_url, const jobs::Job& job,
@@ -66,6 +69,20 @@ void Api::note_unknown(const std::vector<std::string>& fields) {
     }
     log::warning("request.unknown_field", {{"field", name}});
   }
+}
+
+std::optional<Reply> unready(const gen::State& state) {
+  switch (state.phase) {
+    case gen::State::Phase::Ready:
+      return std::nullopt;
+    case gen::State::Phase::Loading:
+      return error_reply(
+          503, fmt::format("model: loading {}, {:.0f} %", state.stage, state.fraction * 100), {},
+          "model_loading");
+    case gen::State::Phase::Failed:
+      break;
+  }
+  return error_reply(503, fmt::format("model: it failed: {}", state.why), {}, "model_failed");
 }
 
 void add_all_routes(Router& router, Api& api) {

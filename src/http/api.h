@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -31,6 +32,7 @@ struct Api {
   const EventFeed events;
   const UrlSigner signer;
   std::atomic<bool> draining{false};
+  std::atomic<int> port{0};  // that is listened on
 
   /// Throws Error(Unavailable) if new jobs are not taken now.
   void require_open() const;
@@ -61,6 +63,9 @@ nlohmann::json capabilities_json(const gen::Description& model, bool webhooks);
 
 Reply json_reply(const nlohmann::json& body);
 Reply json_reply(JsonText body);
+
+/// Why there is no model yet, or no longer, as a 503; nothing when it is ready.
+std::optional<Reply> unready(const gen::State& state);
 
 void add_all_routes(Router& router, Api& api);
 

@@ -80,6 +80,11 @@ void ApiKeys::add(std::string name, std::string_view key) {
   entries_.push_back({std::move(name), std::move(hash)});
 }
 
+bool ApiKeys::has(std::string_view name) const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const Entry& entry) { return entry.name == name; });
+}
+
 std::optional<std::string> ApiKeys::name_of(std::string_view key) const {
   const std::string hash = sha256(key);
   const Entry* found = nullptr;

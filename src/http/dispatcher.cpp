@@ -86,6 +86,11 @@ bool is_of_other_models(std::string_view path) {
   return name == "characters" || name == "edits" || name == "extensions";
 }
 
+/// What was made remains to be had when the model has failed.
+bool is_of_jobs(std::string_view path) {
+  return path.starts_with("/v1/videos") || path.starts_with("/v1/images/") || path == "/v1/events";
+}
+
 // aiperf takes any answer but 5xx for readiness.
 bool waits_for_model(std::string_view path) {
   return (path == "/v1" || path.starts_with("/v1/")) && path != "/v1/metrics" &&
@@ -130,12 +135,14 @@ Answer Dispatcher::route(Request& request, Call& call) const {
     throw Error(ErrorCode::Unsupported, "content-encoding: bodies must come uncompressed",
                 "content-encoding");
   }
+  if (!match.allow.empty()) {
+    if (auto reply = cors_.preflight(request, match.allow)) return *std::move(reply);
+  }
   if (waits_for_model(request.path)) {
     const gen::State state = api_.services.generator.state();
-    if (state.phase == gen::State::Phase::Loading) {
-      return error_reply(503, fmt::format("model: still loading ({})", state.stage), {},
-                         "model_loading");
-    }
+    const bool failed = state.phase == gen::State::Phase::Failed;
+    const bool of_jobs = request.method != "POST" && is_of_jobs(request.path);
+    if (auto reply = unready(state); reply && !(failed && of_jobs)) return *std::move(reply);
   }
   if (is_of_other_models(request.path)) {
     return error_reply(404, fmt::format("{}: Wan models cannot do that", request.path));
@@ -148,7 +155,6 @@ Answer Dispatcher::route(Request& request, Call& call) const {
     return error_reply(404, fmt::format("{} {}: there is no such route", request.method,
                                         request.path.substr(0, 200)));
   }
-  if (auto reply = cors_.preflight(request, match.allow)) return *std::move(reply);
   Reply reply = request.method == "OPTIONS"
                     ? json_reply(nlohmann::json::object())
                     : error_reply(405, fmt::format("{}: expected {}, got {}", match.pattern,

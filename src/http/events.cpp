@@ -30,21 +30,33 @@ auto states(const Request& request, const Api& api) {
   };
 }
 
+/// Ends with the key that they were asked for with.
+Events while_known(const Request& request, const Api& api, Events events) {
+  if (!request.owner) return events;
+  events.next = [&api, owner = *request.owner, next = std::move(events.next)](bool& last) {
+    if (api.keys()->has(owner)) return next(last);
+    last = true;
+    return std::string();
+  };
+  return events;
+}
+
 Answer one_job(const Request& request, const Api& api) {
   const jobs::Job job = find_job(request, api, jobs::Kind::Video);
   const auto seen = last_seen(request, api);
   uint64_t at = seen.value_or(0);
-  if (seen && jobs::is_final(job.status) && !api.events.next(at, job.id)) {
+  if (seen && jobs::is_final(job.status) && !api.events.lost(*seen) &&
+      !api.events.next(at, job.id)) {
     Reply reply;
     reply.status = 204;  // a browser would come back for ever
     return reply;
   }
-  return follow(api, job.id, seen.value_or(0), states(request, api));
+  return while_known(request, api, follow(api, job.id, seen.value_or(0), states(request, api)));
 }
 
 Answer all_jobs(const Request& request, const Api& api) {
-  return follow(api, "", last_seen(request, api).value_or(api.events.newest()),
-                states(request, api));
+  const uint64_t seen = last_seen(request, api).value_or(api.events.newest());
+  return while_known(request, api, follow(api, "", seen, states(request, api)));
 }
 
 }  // namespace

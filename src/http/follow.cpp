@@ -23,18 +23,19 @@ class Follower {
 
   bool ready() {
     if (!begun_ || event_ || quiet_.seconds() > kQuiet) return true;
-    event_ = api_.events.next(at_, id_);
+    look();
     return event_.has_value();
   }
 
   std::string next(bool& last) {
     std::string text;
-    if (!id_.empty() && at_ > 0 && api_.events.lost(at_)) text = now(last);
-    while (!last && text.size() < kPiece) {
-      const auto event = event_ ? std::exchange(event_, {}) : api_.events.next(at_, id_);
-      if (!event) break;
-      text += tell_(*event);
-      last = !id_.empty() && jobs::is_final(event->job.status);
+    if (!event_) look();
+    if (std::exchange(lost_, false)) {
+      text = id_.empty() ? sse("lost", json_reply({{"type", "lost"}}).body) : now(last);
+    }
+    for (; !last && event_ && text.size() < kPiece; look()) {
+      text += tell_(*event_);
+      last = !id_.empty() && jobs::is_final(event_->job.status);
     }
     if (text.empty() && (!begun_ || quiet_.seconds() > kQuiet)) text = now(last) + ":\n\n";
     begun_ = true;
@@ -43,6 +44,11 @@ class Follower {
   }
 
  private:
+  void look() {
+    lost_ |= at_ > 0 && api_.events.lost(at_);
+    event_ = api_.events.next(at_, id_);
+  }
+
   /// What the job is now, if one is followed.
   std::string now(bool& last) {
     if (id_.empty()) return {};
@@ -59,6 +65,7 @@ class Follower {
   const Tell tell_;
   std::optional<EventFeed::Event> event_;  // seen, not told
   bool begun_ = false;
+  bool lost_ = false;  // events that were not told
   Stopwatch quiet_;
 };
 

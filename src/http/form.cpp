@@ -175,7 +175,7 @@ json read_multipart(std::string_view content_type, std::string_view body) {
   json fields = json::object();
   for (const Part& part : parse_multipart(content_type, body)) {
     const bool file = part.filename && (!part.content.empty() || !part.filename->empty());
-    if (file && !part.content_type.starts_with("text/")) {
+    if (file && !is_text_field(part.name) && !part.content_type.starts_with("text/")) {
       const auto type = part.content_type.empty() ? "application/octet-stream" : part.content_type;
       add_field(fields, part.name,
                 fmt::format("data:{};base64,{}", type, encode_base64(part.content)));
@@ -187,6 +187,10 @@ json read_multipart(std::string_view content_type, std::string_view body) {
 }
 
 }  // namespace
+
+bool is_text_field(std::string_view name) {
+  return name == "prompt" || name == "negative_prompt" || name == "model";
+}
 
 std::string decode_form_text(std::string_view text) {
   std::string decoded;

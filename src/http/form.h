@@ -22,6 +22,9 @@ struct Part {
 /// boundary, a part without a name, more than 64 parts.
 std::vector<Part> parse_multipart(std::string_view content_type, std::string_view body);
 
+/// Whether a field is words, whatever they look like: neither a number nor a file.
+bool is_text_field(std::string_view name);
+
 /// "%41+b" as "A b". Throws Error(InvalidArgument) for a % without two hex digits.
 std::string decode_form_text(std::string_view text);
 
@@ -29,7 +32,7 @@ std::string decode_form_text(std::string_view text);
 /// multipart, urlencoded; and JSON that was labelled as a form, as curl does with -d.
 ///
 /// A form's values are text; names that repeat, or end in [], become arrays, `a[b]` a field of an
-/// object; a file becomes a data URI.
+/// object; a file becomes a data URI, unless the field is text.
 /// Throws Error(InvalidArgument), or Error(Unsupported) for another kind of content.
 nlohmann::json read_fields(const Request& request);
 

@@ -25,6 +25,17 @@ bool is_field_value(std::string_view text) {
   });
 }
 
+/// Whether each % of a path begins the escape of a byte that can stand in one.
+bool has_good_escapes(std::string_view path) {
+  for (size_t at = path.find('%'); at != path.npos; at = path.find('%', at + 1)) {
+    const auto digits = path.substr(at + 1, 2);
+    if (digits.size() < 2 || !is_hex(digits[0]) || !is_hex(digits[1]) || digits == "00") {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool is_target(std::string_view text) {
   return text.starts_with('/') && std::all_of(text.begin(), text.end(), [](char c) {
            return c > 0x20 && c < 0x7f && c != '#' && c != '\\';
@@ -72,6 +83,9 @@ void read_request_line(std::string_view line, Head& head, bool& http10) {
   }
   if (!is_target(target)) {
     refuse("request line: expected a target that starts with / and has no spaces or controls");
+  }
+  if (!has_good_escapes(target.substr(0, target.find('?')))) {
+    refuse("request line: expected two hex digits, and not 00, after % in the path");
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
     const bool other = version.size() == 8 && version.starts_with("HTTP/") &&
@@ -163,7 +177,6 @@ std::optional<size_t> HeadScanner::scan(std::string_view bytes) {
     if (lines_ == 0 && length > limits_->request_line) {
       throw FramingFault(414, "request line: too long");
     }
-    if (length > limits_->header_line) throw FramingFault(431, "header: a line is too long");
     if (end > limits_->head) throw FramingFault(431, "headers: too long together");
     scanned_ = end;
     if (newline == std::string_view::npos) return std::nullopt;
@@ -223,7 +236,7 @@ std::string_view ChunkDecoder::next(std::string_view& bytes) {
       if (left_ == 0) state_ = State::DataEnd;
       return piece;
     }
-    const auto text = line(bytes, state_ == State::Trailer ? limits_->header_line : kChunkLine);
+    const auto text = line(bytes, state_ == State::Trailer ? limits_->head : kChunkLine);
     if (!text) return {};
     switch (state_) {
       case State::Size: {

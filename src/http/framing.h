@@ -15,7 +15,6 @@ namespace reel::http {
 
 struct FramingLimits {
   size_t request_line = 8 << 10;  // bytes
-  size_t header_line = 8 << 10;
   size_t head = 32 << 10;
   size_t header_lines = 100;
   uint64_t body = 64 << 20;

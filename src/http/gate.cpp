@@ -62,8 +62,8 @@ std::optional<Reply> Gate::refusal(Request& request, Access access) const {
 // resolves there (then Host is that name), or across origins.
 std::optional<Reply> Gate::foreign(const Request& request) const {
   const auto host = request.header("host");
-  if (names_.empty() || !host) return std::nullopt;
-  if (!names_.contains(host_of(*host))) {
+  if (!host) return std::nullopt;
+  if (!names_.empty() && !names_.contains(host_of(*host))) {
     return error_reply(403,
                        fmt::format("host: '{}' is none of this server's names; --allowed-hosts and "
                                    "--public-url add some",
@@ -85,13 +85,14 @@ std::optional<Reply> Gate::foreign(const Request& request) const {
 std::optional<Reply> Gate::unknown(Request& request, Access access) const {
   const auto keys = api_.keys();
   if (keys->empty() || access == Access::Open || request.method == "OPTIONS") return std::nullopt;
-  const auto key = bearer_key(request);
-  if (key) request.owner = keys->name_of(*key);
-  if (request.owner) return std::nullopt;
-  const std::string sig = request.param("sig");
-  if (access != Access::SignedUrl || sig.empty()) return no_key();
-  switch (api_.signer.judge(request.path, request.param("exp"), sig, unix_seconds())) {
+  if (const auto key = bearer_key(request)) request.owner = keys->name_of(*key);
+  const std::string sig = access == Access::SignedUrl ? request.param("sig") : "";
+  if (sig.empty()) return request.owner ? std::nullopt : std::optional(no_key());
+  const auto verdict = api_.signer.judge(request.path, request.param("exp"), sig, unix_seconds());
+  if (verdict != UrlSigner::Verdict::Good && request.owner) return std::nullopt;
+  switch (verdict) {
     case UrlSigner::Verdict::Good:
+      request.owner.reset();  // the URL is the permission, whoever follows it
       return std::nullopt;
     case UrlSigner::Verdict::Expired:
       return error_reply(403, "url: it has expired; the job's object has a new one", "exp",

@@ -1,22 +1,12 @@
-#include <fmt/format.h>
-
 #include "api.h"
-#include "error_reply.h"
-#include "reel/base/error.h"
 #include "submission.h"
 
 namespace reel::http {
 namespace {
 
 Answer health(const Api& api) {
-  const gen::State state = api.services.generator.state();
-  if (state.phase == gen::State::Phase::Ready) return json_reply({{"status", "ok"}});
-  if (state.phase == gen::State::Phase::Failed) {
-    return error_reply(503, fmt::format("model: it failed: {}", state.why), {}, "model_failed");
-  }
-  return error_reply(503,
-                     fmt::format("model: loading {}, {:.0f} %", state.stage, state.fraction * 100),
-                     {}, "model_loading");
+  if (auto reply = unready(api.services.generator.state())) return *std::move(reply);
+  return json_reply({{"status", "ok"}});
 }
 
 }  // namespace
@@ -39,7 +29,7 @@ void add_health_routes(Router& router, const Api& api) {
     router.add(
         "GET", path,
         [&api](Request&) {
-          api.require_open();
+          if (api.draining) api.require_open();
           return health(api);
         },
         Access::Open);

@@ -58,7 +58,7 @@ class ImageEvents {
                   {"b64_json", base64},
                   {"created_at", job.created_at},
                   {"size", size_of(job.spec->request)},
-                  {"quality", "auto"},
+                  {"quality", "high"},
                   {"background", "opaque"},
                   {"output_format", name_of(job.spec->image_format)}};
     event.update(more);
@@ -72,12 +72,7 @@ class ImageEvents {
 };
 
 Events stream(const jobs::Submitted& submitted, const Api& api, ImageEvents tell) {
-  const std::string id = submitted.job.id;
-  Events events = follow(api, id, 0, std::move(tell));
-  events.ready = [&api, id, ready = std::move(events.ready)] {
-    if (const auto job = api.services.jobs.find(id)) cancel_if_never_taken(api, *job);
-    return ready();
-  };
+  Events events = follow(api, submitted.job.id, 0, std::move(tell));
   events.gone = gone_of(api, submitted);
   return events;
 }
@@ -87,6 +82,24 @@ struct Asked {
   std::optional<jobs::Idempotency> idempotency;
   gen::Parsed<gen::ImageRequest> parsed;
 };
+
+/// The images, once they are made.
+Answer answer(const Request& request, Api& api, const Asked& asked,
+              std::variant<jobs::Submitted, Reply> submitted) {
+  if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
+  const gen::ImageRequest& images = asked.parsed.request;
+  if (images.stream) {
+    return stream(std::get<jobs::Submitted>(submitted), api,
+                  {api, api.base_url(request), asked.edit ? "image_edit" : "image_generation",
+                   images.partial_images});
+  }
+  using Form = gen::ImageRequest::Reply;
+  const bool base64 = images.reply.value_or(asked.edit ? Form::Base64 : Form::Url) == Form::Base64;
+  return wait_for(api, std::get<jobs::Submitted>(submitted),
+                  [&api, base64, base_url = api.base_url(request)](const jobs::Job& job) -> Ready {
+                    return json_reply(images_json(job, base64, api, base_url));
+                  });
+}
 
 /// The images that are asked for, once what they are to be made from is there.
 Answer make(const Request& request, Api& api, const Asked& asked, gen::Inputs inputs) {
@@ -104,19 +117,7 @@ Answer make(const Request& request, Api& api, const Asked& asked, gen::Inputs in
     const int steps = spec.request.num_inference_steps / (images.partial_images + 1);
     spec.request.preview_steps = std::max(steps, 1);
   }
-  auto submitted = submit(request, api, std::move(spec), asked.idempotency);
-  if (auto* refused = std::get_if<Reply>(&submitted)) return std::move(*refused);
-  if (images.stream) {
-    return stream(std::get<jobs::Submitted>(submitted), api,
-                  {api, api.base_url(request), asked.edit ? "image_edit" : "image_generation",
-                   images.partial_images});
-  }
-  using Form = gen::ImageRequest::Reply;
-  const bool base64 = images.reply.value_or(asked.edit ? Form::Base64 : Form::Url) == Form::Base64;
-  return wait_for(api, std::get<jobs::Submitted>(submitted),
-                  [&api, base64, base_url = api.base_url(request)](const jobs::Job& job) -> Ready {
-                    return json_reply(images_json(job, base64, api, base_url));
-                  });
+  return answer(request, api, asked, submit(request, api, std::move(spec), asked.idempotency));
 }
 
 Answer generate(Request& request, Api& api, bool edit) {
@@ -131,6 +132,9 @@ Answer generate(Request& request, Api& api, bool edit) {
           "webhook_url");
   gen::ImageRequest& images = asked->parsed.request;
   require(!edit || images.still.inputs.image, "image: expected one, got none", "image");
+  if (auto known = replayed(api, asked->idempotency)) {
+    return answer(request, api, *asked, *std::move(known));
+  }
   api.services.generator.check(images.still);  // before anything is fetched
   return with_inputs(request, api, std::exchange(images.still.inputs, {}),
                      [&api, asked](const Request& from, gen::Inputs inputs) {

@@ -44,7 +44,9 @@ json stats(const Api& api, const Stopwatch& up) {
   };
   const jobs::StoreState state = api.services.jobs.state();
   const jobs::Webhooks* const webhooks = api.services.webhooks;
-  return {{"status", "ok"},
+  static constexpr const char* kStatus[] = {"loading", "ok", "failed"};  // as gen::State::Phase
+  const auto phase = static_cast<size_t>(api.services.generator.state().phase);
+  return {{"status", kStatus[phase]},
           {"model_path", api.services.generator.describe().model_path},
           {"uptime_s", up.seconds()},
           {"jobs", {{"video", counts(jobs::Kind::Video)}, {"image", counts(jobs::Kind::Image)}}},

@@ -48,6 +48,7 @@ void Server::start() {
         return running.dispatcher.refuse(status, message);
       },
       [&running](size_t count) { running.connections.set(static_cast<double>(count)); });
+  running.api.port = running.loop->port();
   if (!is_loopback(options.host) && running.api.keys()->empty()) {
     log::warning(
         "http.open_to_all",

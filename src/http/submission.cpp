@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "error_reply.h"
+#include "form.h"
 #include "reel/base/clock.h"
 #include "reel/base/digest.h"
 #include "reel/base/error.h"
@@ -33,12 +34,21 @@ json canonical(json value) {
     if (std::abs(number) < 1e15 && number == std::floor(number)) return int64_t(number);
   }
   if (!value.is_structured()) return value;
-  for (json& member : value) member = canonical(std::move(member));
-  if (value.is_object()) {
+  if (value.is_array()) {
+    for (json& element : value) element = canonical(std::move(element));
+  } else {
+    for (auto& [name, member] : value.items()) {
+      if (!is_text_field(name)) member = canonical(std::move(member));
+    }
     std::erase_if(value.get_ref<json::object_t&>(),
                   [](const auto& member) { return member.second.is_null(); });
   }
   return value;
+}
+
+/// Not 409: SDKs send that again.
+Reply reused(const Error& error) {
+  return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
 }
 
 /// SDKs wait no longer than a minute.
@@ -89,9 +99,19 @@ std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& a
       return full_reply(error, api, owner);
     }
     if (error.code() != ErrorCode::Conflict) throw;
-    // Not 409: SDKs send that again.
-    return error_reply(422, error.what(), "idempotency-key", "idempotency_key_reused");
+    return reused(error);
   }
+}
+
+std::optional<std::variant<jobs::Submitted, Reply>> replayed(
+    const Api& api, const std::optional<jobs::Idempotency>& idempotency) try {
+  if (!idempotency) return std::nullopt;
+  auto job = api.services.jobs.replayed(*idempotency);
+  if (!job) return std::nullopt;
+  return jobs::Submitted{*std::move(job), /*replayed=*/true, /*keyed=*/true};
+} catch (const Error& error) {
+  if (error.code() != ErrorCode::Conflict) throw;
+  return reused(error);
 }
 
 Counter full_queue_rejections(const Api& api) {
@@ -104,18 +124,12 @@ std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted) 
   return [&api, id = submitted.job.id] { api.services.jobs.cancel(id, "its client went away"); };
 }
 
-void cancel_if_never_taken(const Api& api, const jobs::Job& job) {
-  if (!api.draining || job.status != jobs::Status::Queued) return;
-  api.services.jobs.cancel(job.id, "the server is shutting down");
-}
-
 Wait wait_for(const Api& api, const jobs::Submitted& submitted,
               std::function<Ready(const jobs::Job&)> done) {
   const auto answer = [&api, id = submitted.job.id, keyed = submitted.keyed, done = std::move(done),
                        waited = Stopwatch()]() -> std::optional<Ready> {
     const jobs::Job job = api.services.jobs.get(id);
     if (job.result) return done(job);
-    cancel_if_never_taken(api, job);
     if (job.error && api.draining) return error_reply(503, job.error->message, {}, "unavailable");
     const int status = job.error && job.error->code == "timeout" ? 504 : 500;
     if (job.error) return error_reply(status, job.error->message, {}, job.error->code);

@@ -25,6 +25,10 @@ std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& a
                                             jobs::JobSpec spec,
                                             const std::optional<jobs::Idempotency>& idempotency);
 
+/// What submit() would say to a request under a key that is known; else nothing.
+std::optional<std::variant<jobs::Submitted, Reply>> replayed(
+    const Api& api, const std::optional<jobs::Idempotency>& idempotency);
+
 /// Jobs that were not taken because the queue was full.
 Counter full_queue_rejections(const Api& api);
 
@@ -34,9 +38,6 @@ inline const std::pair<std::string, std::string> kReplayed{"Idempotency-Replayed
 /// What to do when the client hangs up that waits for the job: cancels it, unless it came under an
 /// Idempotency-Key: another may wait for it, or the client come back.
 std::function<void()> gone_of(const Api& api, const jobs::Submitted& submitted);
-
-/// A queue that is drained takes no job any more: cancels one that a client waits for.
-void cancel_if_never_taken(const Api& api, const jobs::Job& job);
 
 /// Waits for the job: `done` makes the answer when it is completed, a failed one is a 500
 /// (503 while the server shuts down, 504 after its timeout), one that

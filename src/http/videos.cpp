@@ -48,6 +48,7 @@ Answer submit_video(Request& request, Api& api, Go go, const jobs::JobSpec& defa
   auto parsed = gen::parse_video_request(fields);
   auto idempotency = idempotency_of(request, fields);
   api.note_unknown(parsed.unknown);
+  if (auto known = replayed(api, idempotency)) return go(request, *std::move(known));
   jobs::JobSpec spec = defaults;
   if (!parsed.model.empty()) spec.model = std::move(parsed.model);
   if (spec.remixed_from) parsed.request = gen::remixed(parsed.request, spec.request);

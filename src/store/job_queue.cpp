@@ -74,6 +74,7 @@ void JobQueue::remove(Entry& entry) {
     return;
   }
   leave_line(entry);
+  entry.turn.reset();
   if (entry.job.status == Status::Queued) policy_.withdrawn(*entry.job.spec, entry.begins);
 }
 

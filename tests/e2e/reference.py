@@ -112,7 +112,7 @@ class Reference:
             "id": job.id, "object": "video", "model": asked.get("model", "fake"), "status": job.status,
             "created_at": number, "expires_at": None if job.live else number,
             "progress": 100 if done else 0 if job.status == "queued" else lambda got: 0 <= got < 100,
-            "queue_position": self.view()[job.id][1] if job.status == "queued" else None,
+            "queue_position": self.view()[job.id][1] if job.live else None,
             "stage": (lambda got: got in ("text_encode", "denoise")) if running else None,
             "step": at_work, "total_steps": at_work, "eta_seconds": some_time,
             "completed_at": number if done else None, "inference_time_s": number if done else None,

@@ -118,6 +118,20 @@ TEST(ParseVideo, MergesTheWrappers) {
   EXPECT_THAT(unknown, ElementsAre("odd"));
 }
 
+TEST(ParseVideo, MergesWrappersInWrappers) {
+  EXPECT_EQ(parse_video_request({{"extra_body", {{"extra_params", {{"fps", 8}}}}}}).request.fps, 8);
+  EXPECT_EQ(parse_video_request({{"extra_body", R"({"extra_args": "{\"fps\": 9}"})"}}).request.fps,
+            9);
+}
+
+TEST(ParseVideo, AsksForNothingWithNothing) {
+  for (const char* nothing : {"{}", "[]", "null", "false", "False", " ", ""}) {
+    EXPECT_NO_THROW(parse_video_request({{"diffusers_kwargs", nothing}})) << nothing;
+  }
+  EXPECT_THROW(parse_video_request({{"diffusers_kwargs", "{\"a\": 1}"}}), Error);
+  EXPECT_THROW(parse_video_request({{"lora_path", "a"}}), Error);
+}
+
 TEST(ParseVideo, ReadsPythonsTexts) {
   const auto wrapped = [](const char* text) {
     return parse_video_request({{"prompt", "outer"}, {"extra_body", text}}).request;

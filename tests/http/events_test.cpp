@@ -139,6 +139,24 @@ TEST_F(Events, GoOnAfterTheLastOneSeen) {
   EXPECT_EQ(over.status, 204);
 }
 
+TEST_F(Events, SayWhatIsWhereTheyWereNotKept) {
+  start({.step_ms = 20, .steps = 100});
+  auto of_all = client();
+  begin(of_all, "/v1/events");
+  const std::string noisy = submitted(), id = submitted();
+  const std::string seen = events_in(of_all.read_until("event: progress"))[0].id;
+  client().ask("POST", "/v1/videos/" + id + "/cancel");
+  for (size_t i = 0; i <= EventFeed::kKept; ++i) jobs_->progress(noisy, {});
+  const std::string header = "Last-Event-ID: " + seen + "\r\n";
+  const auto now = of_job(id, header);
+  ASSERT_EQ(now.size(), 1u);
+  EXPECT_EQ(now[0].type, "failed");
+  auto late = client();
+  begin(late, "/v1/events", header);
+  const std::string rest = late.read_until("event: progress");
+  EXPECT_LT(rest.find("event: lost\n"), rest.find("event: progress"));
+}
+
 TEST_F(Events, SayHowAJobEnded) {
   start({.step_ms = 20, .steps = 100, .fail_step = 50});
   const std::string first = submitted(), second = submitted();

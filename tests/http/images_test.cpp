@@ -215,6 +215,7 @@ TEST_F(Images, AreNotWaitedForByAServerThatStops) {
   streamed.send(head + "Content-Length: 28\r\n\r\n" + R"({"prompt":"a","stream":true})");
   EXPECT_TRUE(soon([&] { return jobs_->counts(jobs::Kind::Image).queued == 2; }));
   server_->begin_drain();
+  jobs_->give_up_queue("the server is shutting down");  // as the runner does
   expect_error(queued.read(), 503, "unavailable");
   streamed.read(true);
   EXPECT_NE(streamed.read_until().find("the server is shutting down"), std::string::npos);

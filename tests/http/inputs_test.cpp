@@ -64,6 +64,44 @@ TEST_F(InputsTest, ComeInEveryWay) {
                "input_reference");
 }
 
+TEST_F(InputsTest, AreNotFetchedForAKnownIdempotencyKey) {
+  std::atomic<int> fetched = 0;
+  test::PageServer pages([&](const std::string&) {
+    ++fetched;
+    return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + png();
+  });
+  jobs::InputOptions inputs;
+  inputs.reach = net::Reach::Everything;
+  start_taking(Take::Required, inputs);
+  auto one = client();
+  const std::string body = json{{"prompt", "a"}, {"input_reference", pages.url("/a.png")}}.dump();
+  const auto ask = [&](const std::string& path) {
+    return one.ask("POST", path, "Idempotency-Key: k\r\nContent-Type: application/json\r\n", body);
+  };
+  const auto first = ask("/v1/videos"), again = ask("/v1/videos");
+  EXPECT_EQ(first.status, 200) << first.body;
+  EXPECT_EQ(again.json()["id"], first.json()["id"]);
+  EXPECT_EQ(again.headers.at("idempotency-replayed"), "true");
+  EXPECT_EQ(fetched, 1);
+  EXPECT_EQ(ask("/v1/images/edits").json()["id"], ask("/v1/images/edits").json()["id"]);
+  EXPECT_EQ(fetched, 2);
+}
+
+TEST_F(InputsTest, TakeOneOfAKind) {
+  start_taking(Take::Required);
+  auto one = client();
+  const std::string other = "data:image/png;base64," + encode_base64(png(0));
+  expect_error(
+      one.post_json("/v1/videos",
+                    {{"prompt", "a"}, {"input_reference", data_url()}, {"reference_url", other}}),
+      400, "invalid_request", "input_reference");
+  EXPECT_EQ(one.post_json("/v1/videos", {{"prompt", "a"},
+                                         {"input_reference", data_url()},
+                                         {"reference_url", data_url()}})
+                .status,
+            200);
+}
+
 TEST_F(InputsTest, DoNotOutliveTheirJob) {
   jobs::InputOptions inputs;
   inputs.memory = 32 * 32 * 3;  // none of the one before

@@ -207,6 +207,21 @@ TEST_F(Keys, AreToldOfTheirOwnEventsOnly) {
   EXPECT_THAT(told, Not(HasSubstr(hers["id"].get<std::string>())));
 }
 
+TEST_F(Keys, EndTheirStreamsWhenTheyGo) {
+  start();
+  auto watcher = client(), one = client();
+  watcher.send("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n" + std::string(kBob) + "\r\n");
+  watcher.read_until("\n\n");
+  ApiKeys others;
+  others.add("alice", "sk-new");
+  server_->use(others);
+  finished(one, "Authorization: Bearer sk-new\r\n");
+  jobs::JobSpec his;
+  his.owner = "bob";
+  jobs_->submit(his);
+  EXPECT_THAT(watcher.read_until(), Not(HasSubstr("event:")));
+}
+
 TEST_F(Keys, AreChangedWhileTheServerRuns) {
   start();
   auto one = client();
@@ -234,7 +249,7 @@ TEST_F(Keys, AreNotNeededWithASignedUrl) {
   EXPECT_EQ(part.body, whole.body.substr(0, 4));
   EXPECT_EQ(one.get(path + "&variant=video").status, 200);
   EXPECT_EQ(one.get(path, "Authorization: Bearer sk-wrong\r\n").status, 200);
-  EXPECT_EQ(one.get(path, kBob).status, 404) << "a key counts more";
+  EXPECT_EQ(one.get(path, kBob).status, 200) << "whoever follows it";
 
   const size_t exp = path.find("exp=") + 4, sig = path.find("sig=") + 4;
   std::string later = path, forged = path;

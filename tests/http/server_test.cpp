@@ -166,8 +166,11 @@ TEST_F(Service, AnswersUnknownRoutesInOneShape) {
   start();
   auto one = client();
   for (const char* path : {"/none", "/v1/chat/completions", "/v1/videos/a%2Fb", "/v1/videos/../x",
-                           "/%00", "/get_server_info"}) {
+                           "/get_server_info"}) {
     expect_error(one.get(path), 404, "not_found");
+  }
+  for (const char* path : {"/%00", "/v1/videos/%zz", "/%4"}) {
+    expect_error(client().get(path), 400, "invalid_request");
   }
   expect_error(one.post_json("/v1/chat/completions", {{"a", 1}}), 404, "not_found");
   const auto wrong = one.ask("PUT", "/v1/videos");
@@ -197,13 +200,29 @@ TEST_F(Service, SaysThatTheModelIsLoading) {
   EXPECT_EQ(finished_video(one)["status"], "completed");
 }
 
+TEST_F(Service, LetsListedPagesReadThatTheModelIsLoading) {
+  start({.load_ms = 1500}, {.cors_origins = {"https://app.example"}});
+  auto one = client();
+  const std::string origin = "Origin: https://app.example\r\n";
+  const auto may =
+      one.ask("OPTIONS", "/v1/videos", origin + "Access-Control-Request-Method: POST\r\n");
+  EXPECT_EQ(may.status, 204);
+  EXPECT_EQ(may.headers.at("access-control-allow-methods"), "POST, GET, HEAD");
+  expect_error(one.ask("POST", "/v1/videos", origin, R"({"prompt":"a"})"), 503, "model_loading");
+}
+
 TEST_F(Service, SaysThatTheModelFailed) {
   start({.fail_load = true});
   auto one = client();
   EXPECT_TRUE(soon([&] { return one.get("/health").json()["error"]["code"] == "model_failed"; }));
   expect_error(one.get("/health"), 503, "model_failed");
-  expect_error(one.post_json("/v1/videos", {{"prompt", "a"}}), 503, "unavailable");
-  EXPECT_EQ(one.get("/v1/models").status, 200);
+  expect_error(one.post_json("/v1/videos", {{"prompt", "a"}}), 503, "model_failed");
+  // What waits for a server takes any answer but 5xx for readiness.
+  for (const char* path : {"/v1/models", "/v1/chat/completions", "/readyz"}) {
+    expect_error(one.get(path), 503, "model_failed");
+  }
+  EXPECT_EQ(one.get("/v1/videos").status, 200) << "what was made remains";
+  EXPECT_EQ(one.get("/stats").json()["status"], "failed");
 }
 
 TEST_F(Service, DrainsSubmitsOnly) {
@@ -274,6 +293,24 @@ TEST_F(Service, ChecksNamesWhereOthersReachItIfSomeAreListed) {
   EXPECT_FALSE(refused({.host = "0.0.0.0", .allowed_hosts = {"videos.example"}}, "videos.example"));
   EXPECT_TRUE(refused({.host = "0.0.0.0", .allowed_hosts = {"videos.example"}}, "other.example"));
   EXPECT_TRUE(refused({.host = "127.0.0.1"}, "other.example"));
+}
+
+TEST_F(Service, RefusesPagesOfOtherSitesByWhateverNameItIsReached) {
+  start();
+  const auto refused = [&](const Options& options, const std::string& origin) {
+    Metrics metrics;
+    const Api api(options, {*jobs_, *blobs_, *generator_, metrics, *inputs_});
+    const Cors cors({"https://app.example"});
+    Request request;
+    request.method = "POST";
+    request.headers = {{"host", "10.0.0.7:30000"}, {"origin", origin}};
+    return Gate(api, cors).refusal(request, Access::Key).has_value();
+  };
+  EXPECT_TRUE(refused({.host = "0.0.0.0"}, "http://evil.example"));
+  EXPECT_FALSE(refused({.host = "0.0.0.0"}, "http://10.0.0.7:30000"));
+  EXPECT_FALSE(refused({.host = "0.0.0.0"}, "https://app.example"));
+  EXPECT_FALSE(refused({.host = "0.0.0.0", .public_url = "https://videos.example"},
+                       "https://videos.example"));
 }
 
 TEST_F(Service, IsClosedToPagesOfOtherSites) {

@@ -347,6 +347,12 @@ TEST_F(Videos, OneKeyIsOneJob) {
   EXPECT_EQ(first.json()["id"], again.json()["id"]);
   EXPECT_EQ(again.headers.at("idempotency-replayed"), "true");
   expect_error(ask(R"({"prompt":"b"})"), 422, "idempotency_key_reused", "idempotency-key");
+  const auto number = [&](const std::string& prompt) {
+    return one.ask("POST", "/v1/videos", "Idempotency-Key: number\r\n",
+                   R"({"prompt":")" + prompt + R"("})");
+  };
+  EXPECT_EQ(number("1000").status, 200);
+  expect_error(number("1e3"), 422, "idempotency_key_reused", "idempotency-key");
   const auto by_form = one.ask("POST", "/v1/videos",
                                "Idempotency-Key: k1\r\n"
                                "Content-Type: application/x-www-form-urlencoded\r\n",

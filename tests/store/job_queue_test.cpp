@@ -326,6 +326,7 @@ TEST(JobQueue, GivesUpThoseThatWait) {
   EXPECT_EQ(store.get(running).status, Status::InProgress);
   EXPECT_EQ(store.get(queued).status, Status::Cancelled);
   EXPECT_EQ(store.get(queued).error->message, "test");
+  EXPECT_FALSE(store.get(queued).queue_position);
   EXPECT_EQ(told, std::vector{queued});
 }
 

@@ -22,6 +22,9 @@ class ApiKeys {
   /// The name of a key; nothing if it is none of these. Takes as long for any key of one length.
   std::optional<std::string> name_of(std::string_view key) const;
 
+  /// Whether a key of this name is among these.
+  bool has(std::string_view name) const;
+
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
 
