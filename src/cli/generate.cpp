@@ -46,8 +46,9 @@ std::vector<std::string> read_prompts(const GenerateFlags& flags) {
   if (!flags.prompt_path.empty()) {
     std::ifstream in(flags.prompt_path);
     require(bool(in), fmt::format("--prompt-path {}: cannot be opened", flags.prompt_path));
-    for (std::string line; std::getline(in, line);) {
-      if (prompts.empty() && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // a BOM
+    bool first = true;
+    for (std::string line; std::getline(in, line); first = false) {
+      if (first && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // a BOM
       if (line.ends_with('\r')) line.pop_back();
       if (!line.empty()) prompts.push_back(line);
     }
@@ -230,7 +231,9 @@ int generate(const Flags& flags) {
     fs::create_directories(g.dump, fault);
     require(!fault, fmt::format("--dump {}: {}", g.dump, fault.message()));
   }
-  for (const int signal : kInterrupts) std::signal(signal, interrupt);
+  for (const int signal : kInterrupts) {
+    if (std::signal(signal, interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);  // under nohup
+  }
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error like a full disk
   const auto [load_s, ready_s] = wait_until_ready(*generator);
 

@@ -37,12 +37,16 @@ constexpr auto kSecondsToSayWhy = 10.0;  // /health answers 503 so long
 // Then every client has polled once more, and knows of its job, which goes with the process.
 constexpr std::chrono::milliseconds kLastPolls = 5s;
 
-/// SIGINT, SIGTERM and SIGHUP: blocked in every thread and waited for here.
+/// SIGINT, SIGTERM and SIGHUP: blocked in every thread and waited for here. SIGHUP not under nohup,
+/// unless it is `wanted`.
 class Signals {
  public:
-  Signals() {
+  explicit Signals(bool wanted) {
     sigemptyset(&set_);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, signal);
+    for (const int signal : {SIGINT, SIGTERM}) sigaddset(&set_, signal);
+    struct sigaction hang_up {};
+    sigaction(SIGHUP, nullptr, &hang_up);
+    if (wanted || hang_up.sa_handler != SIG_IGN) sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error like a full disk
@@ -129,7 +133,8 @@ jobs::InputOptions input_options(const ServerFlags& flags) {
 
 int serve(const Flags& flags) {
   const auto& s = flags.server;
-  Signals signals;  // before any thread
+  const bool rereads = !s.api_key_file.empty() || !s.tls_cert.empty();
+  Signals signals(rereads);  // before any thread
   http::ApiKeys keys = read_keys(s);
   http::Options options;
   options.certificate = read_certificate(s);
@@ -165,7 +170,7 @@ int serve(const Flags& flags) {
   server.start();
 
   std::function<void()> reread;
-  if (!s.api_key_file.empty() || !s.tls_cert.empty()) {
+  if (rereads) {
     reread = [&] {
       if (!s.api_key_file.empty()) read_again("keys", server, [&] { return read_keys(s); });
       if (!s.tls_cert.empty()) {

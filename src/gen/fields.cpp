@@ -143,9 +143,9 @@ json without_wrappers(const json& body) {
   static constexpr Wrapper kWrappers[] = {
       {"extra_body", true}, {"extra_json", true}, {"extra_params", false}, {"extra_args", false}};
   for (const auto& [name, wins] : kWrappers) {
-    const auto wrapper = object.find(name);  // maybe inside of one before
-    if (wrapper == object.end()) continue;
-    const json fields = unwrapped(name, *wrapper);
+    const auto wrapper = body.find(name);
+    if (wrapper == body.end()) continue;
+    const json fields = without_wrappers(unwrapped(name, *wrapper));  // in it may be others
     for (const auto& [key, value] : fields.items()) {
       if (wins || !object.contains(key) || object[key].is_null()) object[key] = value;
     }

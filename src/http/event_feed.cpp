@@ -27,8 +27,10 @@ void EventFeed::add(const jobs::Job& job) {
   if (events_.size() > kKept) events_.pop_front();
 }
 
-std::optional<EventFeed::Event> EventFeed::next(uint64_t& at, const std::string& id) const {
+std::optional<EventFeed::Event> EventFeed::next(uint64_t& at, const std::string& id,
+                                                bool* lost) const {
   const std::lock_guard lock(mutex_);
+  if (lost != nullptr && at + 1 < first()) *lost = true;
   for (at = std::max(at + 1, first()); at <= newest_; ++at) {
     const Event& event = events_[at - first()];
     if (id.empty() || event.job.id == id) return event;

@@ -28,8 +28,9 @@ class EventFeed {
   };
 
   /// The next event after number `at` of job `id`, of any job if that is ""; `at` then is its
-  /// number, or that of the newest event if there is none.
-  std::optional<Event> next(uint64_t& at, const std::string& id) const;
+  /// number, or that of the newest event if there is none. Sets `lost` if events in between are not
+  /// kept any more.
+  std::optional<Event> next(uint64_t& at, const std::string& id, bool* lost = nullptr) const;
 
   /// Whether events after number `at` are not kept any more.
   bool lost(uint64_t at) const;

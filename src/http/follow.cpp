@@ -22,20 +22,23 @@ class Follower {
       : api_(api), id_(std::move(id)), at_(at), tell_(std::move(tell)) {}
 
   bool ready() {
-    if (!begun_ || event_ || quiet_.seconds() > kQuiet) return true;
+    if (!begun_ || event_ || lost_ || quiet_.seconds() > kQuiet) return true;
     look();
-    return event_.has_value();
+    return event_ || lost_;
   }
 
   std::string next(bool& last) {
     std::string text;
-    if (!event_) look();
+    if (!event_ && !lost_) look();
     if (std::exchange(lost_, false)) {
       text = id_.empty() ? sse("lost", json_reply({{"type", "lost"}}).body) : now(last);
     }
-    for (; !last && event_ && text.size() < kPiece; look()) {
+    while (!last && event_ && text.size() < kPiece) {
       text += tell_(*event_);
       last = !id_.empty() && jobs::is_final(event_->job.status);
+      event_.reset();
+      if (!last) look();
+      if (lost_) break;  // that is told first
     }
     if (text.empty() && (!begun_ || quiet_.seconds() > kQuiet)) text = now(last) + ":\n\n";
     begun_ = true;
@@ -45,18 +48,21 @@ class Follower {
 
  private:
   void look() {
-    lost_ |= at_ > 0 && api_.events.lost(at_);
-    event_ = api_.events.next(at_, id_);
+    // Who begins with one job has lost nothing of it.
+    const bool can_lose = id_.empty() || at_ > 0;
+    event_ = api_.events.next(at_, id_, can_lose ? &lost_ : nullptr);
   }
 
   /// What the job is now, if one is followed.
   std::string now(bool& last) {
     if (id_.empty()) return {};
+    at_ = api_.events.newest();
+    event_.reset();  // older than what is told now
     const auto job = api_.services.jobs.find(id_);
     last = !job || jobs::is_final(job->status);
     if (!job) return {};
     const bool working = job->status == jobs::Status::InProgress;
-    return tell_({api_.events.newest(), working ? "progress" : wire_status(job->status), *job});
+    return tell_({at_, working ? "progress" : wire_status(job->status), *job});
   }
 
   const Api& api_;

@@ -78,7 +78,8 @@ std::optional<Reply> Gate::foreign(const Request& request) const {
                          ours = authority_of(api_.options.public_url);
   if (theirs == *host || (!ours.empty() && host_of(theirs) == host_of(ours))) return std::nullopt;
   return error_reply(403,
-                     "origin: pages of other sites are refused; --cors-origin lists exceptions",
+                     "origin: pages of other sites are refused; --cors-origin lists exceptions, "
+                     "--public-url tells the name that this server has for browsers",
                      "origin", "origin_not_allowed");
 }
 

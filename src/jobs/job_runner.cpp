@@ -72,7 +72,7 @@ class JobRunner::Slots {
 
   bool drain(std::chrono::milliseconds timeout) {
     stop_.request_stop();
-    jobs_.give_up_queue("the server is shutting down");
+    give_up_queue();
     const auto idle = [this] { return takers_ == 0 && running_.empty(); };
     std::unique_lock lock(mutex_);
     const bool in_time = changed_.wait_for(lock, timeout, idle);
@@ -84,6 +84,8 @@ class JobRunner::Slots {
       lock.lock();
     }
     changed_.wait(lock, idle);
+    lock.unlock();
+    give_up_queue();  // what was on its way when the first was given up
     return in_time;
   }
 
@@ -240,6 +242,14 @@ class JobRunner::Slots {
     result.stages.vae_decode += outcome.decode_seconds;
     if (outcome.peak_memory_mb) {
       result.peak_memory_mb = std::max(result.peak_memory_mb.value_or(0), *outcome.peak_memory_mb);
+    }
+  }
+
+  void give_up_queue() {
+    try {
+      jobs_.give_up_queue("the server is shutting down");
+    } catch (const Error& error) {
+      log::error("queue.not_given_up", {{"why", error.what()}});
     }
   }
 

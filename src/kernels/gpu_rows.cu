@@ -90,7 +90,7 @@ bool hopper() {
 bool enabled(bool measured) {
   static const bool can = hopper();
   const char* asked = std::getenv("REEL_FUSED_KERNELS");
-  return can && (asked ? *asked != '0' : measured);
+  return can && (asked && *asked ? *asked != '0' : measured);
 }
 
 bool fits(int64_t tokens, int64_t width) {

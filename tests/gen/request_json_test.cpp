@@ -124,6 +124,14 @@ TEST(ParseVideo, MergesWrappersInWrappers) {
             9);
 }
 
+TEST(ParseVideo, LosesNoFieldOfAnyWrapper) {
+  const auto request = parse_video_request({{"extra_params", {{"fps", 8}}},
+                                            {"extra_body", {{"extra_params", {{"seed", 1}}}}}})
+                           .request;
+  EXPECT_EQ(request.fps, 8);
+  EXPECT_THAT(request.seeds, ElementsAre(1));
+}
+
 TEST(ParseVideo, AsksForNothingWithNothing) {
   for (const char* nothing : {"{}", "[]", "null", "false", "False", " ", ""}) {
     EXPECT_NO_THROW(parse_video_request({{"diffusers_kwargs", nothing}})) << nothing;

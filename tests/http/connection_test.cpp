@@ -102,6 +102,11 @@ TEST_F(Connections, AnswersManyRequestsOnOneConnection) {
   }
 }
 
+TEST_F(Connections, TakesAHeaderLineAsLongAsAllMayBe) {
+  start();
+  EXPECT_EQ(client().get("/x", "Cookie: " + std::string(30'000, 'a') + "\r\n").status, 200);
+}
+
 TEST_F(Connections, AnswersPipelinedRequestsInOrder) {
   start();
   auto one = client();

@@ -54,6 +54,8 @@ void run_as_gpu(const Work& work) {
       return run_as_gpu<T, 2>(work, team.threads);
     case 3:
       return run_as_gpu<T, 3>(work, team.threads);
+    case 4:
+      return run_as_gpu<T, 4>(work, team.threads);
     case 5:
       return run_as_gpu<T, 5>(work, team.threads);
     case 6:
@@ -176,7 +178,7 @@ TEST_P(TokenRows, RmsSiluIsItsTwin) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Widths, TokenRows,
-                         testing::Combine(testing::Values(8, 24, 80, 128, 768),
+                         testing::Combine(testing::Values(8, 24, 80, 128, 1024, 1536),
                                           testing::Values(at::kFloat, at::kBFloat16)));
 
 }  // namespace

@@ -119,7 +119,7 @@ struct Job {
   std::optional<int64_t> started_at;
   std::optional<int64_t> completed_at;   // also of a failed or cancelled job
   std::optional<int64_t> expires_at;     // when it goes, with its files; none: stays, or not ended
-  std::optional<size_t> queue_position;  // while queued: how many go before it
+  std::optional<size_t> queue_position;  // while it waits, also paused: who goes before
   JobProgress progress;
   std::optional<JobError> error;  // when failed or cancelled
   std::optional<Result> result;   // when completed

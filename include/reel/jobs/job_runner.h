@@ -50,8 +50,8 @@ class JobRunner {
   /// drain(0).
   ~JobRunner();
 
-  /// Takes no more jobs; waits for those that run or are paused. After `timeout` they are
-  /// cancelled, and end at their next step. True if none had to be.
+  /// Takes no more jobs, gives up the queue, and waits for those that run or are paused. After
+  /// `timeout` they are cancelled, and end at their next step. True if none had to be.
   bool drain(std::chrono::milliseconds timeout);
 
  private:

@@ -17,7 +17,7 @@ at::Tensor channels_second(const at::Tensor& x_BTHWC) { return x_BTHWC.permute({
 at::Tensor widened(const at::Tensor& x) {
   constexpr auto kWide = at::kComplexDouble;
   const auto values = static_cast<int64_t>(c10::elementSize(kWide)) / x.element_size();
-  return x.size(-1) % values == 0 ? x.view(kWide) : x;
+  return x.stride(-1) == 1 && x.size(-1) % values == 0 ? x.view(kWide) : x;
 }
 
 }  // namespace
