@@ -227,6 +227,16 @@ TEST(PipelinePrecision, Bf16IsNoFurtherFromFp32ThanDiffusersOwn) {
   EXPECT_LE(ours, 1.5 * theirs) << "Diffusers' own: " << theirs;
 }
 
+TEST(PipelineParts, AVaeThatMakesNoNumbersMakesNoVideo) {
+  TinyRun run("t2v-tiny.oneframe");
+  const auto file = run.own("vae") / "config.json";
+  auto config = json::parse(std::ifstream(file));
+  for (json& mean : config["latents_mean"]) mean = 1e39;
+  std::ofstream(file) << config.dump();
+  EXPECT_THAT([&] { run.make(); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("decoding ended in numbers")));
+}
+
 TEST(PipelineParts, OfFunControlAreRefusedByItsName) {
   TinyRun run("i2v-tiny");
   const auto file = run.own("transformer") / "config.json";
