@@ -140,7 +140,12 @@ void add_input_flags(CLI::App& app, gen::VideoRequest& r) {
 
 void add_generate_flags(CLI::App& app, GenerateFlags& g) {
   auto& r = g.request;
-  app.add_option("--prompt", g.prompts, "one video for each");
+  // Not as many as CLI11 knows: then it would take one in square brackets for a list.
+  constexpr int kMostPrompts = 1'000'000;
+  app.add_option("--prompt", g.prompts, "one video for each")
+      ->type_name("TEXT ...")
+      ->expected(1, kMostPrompts)
+      ->allow_extra_args(false);
   app.add_option("--prompt-path", g.prompt_path, "a file with one prompt a line");
   app.add_option("--negative-prompt", r.negative_prompt, "\"\" means empty");
   app.add_option("--output-path", g.output_path, "folder of the video")->check(check_folder);
@@ -270,19 +275,12 @@ std::vector<std::string> read_config(const std::string& path) try {
               fmt::format("--config {}: expected flags and values: {}", path, error.what()));
 }
 
-/// CLI11 takes a text in square brackets for a list: not a prompt that ends with this as well.
-constexpr char kNoList = '\x1f';
-
 /// Words as CLI11 is to see them: of flags, underscores are hyphens.
 std::vector<std::string> prepared(std::vector<std::string> words) {
-  bool prompts = false;
   for (std::string& word : words) {
-    if (word.starts_with("--")) {
-      const size_t name = std::min(word.find('='), word.size());
-      std::replace(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(name), '_', '-');
-      prompts = word.substr(0, name) == "--prompt";
-    }
-    if (prompts && word.ends_with(']')) word += kNoList;
+    if (!word.starts_with("--")) continue;
+    const auto name_end = std::find(word.begin(), word.end(), '=');
+    std::replace(word.begin(), name_end, '_', '-');
   }
   return words;
 }
@@ -367,9 +365,6 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
     throw Error(ErrorCode::InvalidArgument, error.what());
   }
   refused.check();
-  for (std::string& prompt : flags.generate.prompts) {
-    if (prompt.ends_with(kNoList)) prompt.pop_back();
-  }
   if (*generate) flags.command = Command::Generate;
   if (*bench) flags.command = Command::Bench;
   if (*tokenize) flags.command = Command::Tokenize;
