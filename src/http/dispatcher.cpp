@@ -140,10 +140,11 @@ Answer Dispatcher::route(Request& request, Call& call) const {
   }
   if (waits_for_model(request.path)) {
     const gen::State state = api_.services.generator.state();
-    const bool failed = state.phase == gen::State::Phase::Failed;
-    const bool asks_for_more = request.method == "POST" && !request.path.ends_with("/cancel");
-    const bool of_jobs = !asks_for_more && is_of_jobs(request.path);
-    if (auto reply = unready(state); reply && !(failed && of_jobs)) return *std::move(reply);
+    if (auto reply = unready(state)) {
+      const bool failed = state.phase == gen::State::Phase::Failed;
+      const bool asks_for_more = request.method == "POST" && !request.path.ends_with("/cancel");
+      if (!failed || asks_for_more || !is_of_jobs(request.path)) return *std::move(reply);
+    }
   }
   if (is_of_other_models(request.path)) {
     return error_reply(404, fmt::format("{}: Wan models cannot do that", request.path));

@@ -39,11 +39,6 @@ std::optional<EventFeed::Event> EventFeed::next(uint64_t& at, const std::string&
   return std::nullopt;
 }
 
-bool EventFeed::lost(uint64_t at) const {
-  const std::lock_guard lock(mutex_);
-  return at + 1 < first();
-}
-
 uint64_t EventFeed::newest() const {
   const std::lock_guard lock(mutex_);
   return newest_;

@@ -32,9 +32,6 @@ class EventFeed {
   /// kept any more.
   std::optional<Event> next(uint64_t& at, const std::string& id, bool* lost = nullptr) const;
 
-  /// Whether events after number `at` are not kept any more.
-  bool lost(uint64_t at) const;
-
   uint64_t newest() const;
 
   /// What clients are given for a number, and what it means when they come back: nothing if this

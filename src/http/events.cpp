@@ -45,8 +45,8 @@ Answer one_job(const Request& request, const Api& api) {
   const jobs::Job job = find_job(request, api, jobs::Kind::Video);
   const auto seen = last_seen(request, api);
   uint64_t at = seen.value_or(0);
-  if (seen && jobs::is_final(job.status) && !api.events.lost(*seen) &&
-      !api.events.next(at, job.id)) {
+  bool lost = false;
+  if (seen && jobs::is_final(job.status) && !api.events.next(at, job.id, &lost) && !lost) {
     Reply reply;
     reply.status = 204;  // a browser would come back for ever
     return reply;

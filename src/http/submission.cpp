@@ -106,9 +106,7 @@ std::variant<jobs::Submitted, Reply> submit(const Request& request, const Api& a
 std::optional<std::variant<jobs::Submitted, Reply>> replayed(
     const Api& api, const std::optional<jobs::Idempotency>& idempotency) try {
   if (!idempotency) return std::nullopt;
-  auto job = api.services.jobs.replayed(*idempotency);
-  if (!job) return std::nullopt;
-  return jobs::Submitted{*std::move(job), /*replayed=*/true, /*keyed=*/true};
+  return api.services.jobs.replayed(*idempotency);
 } catch (const Error& error) {
   if (error.code() != ErrorCode::Conflict) throw;
   return reused(error);

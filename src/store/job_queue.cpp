@@ -129,7 +129,8 @@ std::optional<double> JobQueue::seconds_left(const Entry& at_work) const {
   return std::max(0.0, whole - at_work.since_taken.seconds());
 }
 
-std::optional<double> JobQueue::seconds_to_take(const jobs::Turn& turn) const {
+std::optional<double> JobQueue::seconds_to_take(const jobs::Turn& turn,
+                                                const QueueLine<Entry>::Before& before) const {
   std::optional<double> first_ends;
   if (running_.empty() && seconds_by_cost_) first_ends = 0;
   for (const Entry* entry : running_) {
@@ -137,16 +138,16 @@ std::optional<double> JobQueue::seconds_to_take(const jobs::Turn& turn) const {
     const auto left = policy_.preempts(turn, entry->job, entry->begins) ? 0 : seconds_left(*entry);
     if (left && (!first_ends || *left < *first_ends)) first_ends = left;
   }
-  const auto before = line_.before(turn);
   if (!first_ends || (before.jobs > 0 && !seconds_by_cost_)) return std::nullopt;
   const auto workers = static_cast<double>(std::max<size_t>(running_.size(), 1));
   return *first_ends + before.cost * seconds_by_cost_.value_or(0) / workers;
 }
 
-std::optional<double> JobQueue::seconds_to_end(const Entry& entry) const {
-  const auto taken = seconds_to_take(*entry.turn);
-  if (!taken || !seconds_by_cost_) return std::nullopt;
-  return *taken + jobs::cost_left(entry.job) * *seconds_by_cost_;
+JobQueue::Outlook JobQueue::outlook(const Entry& entry) const {
+  const auto before = line_.before(*entry.turn);
+  const auto taken = seconds_to_take(*entry.turn, before);
+  if (!taken || !seconds_by_cost_) return {before.jobs};
+  return {before.jobs, *taken + jobs::cost_left(entry.job) * *seconds_by_cost_};
 }
 
 std::optional<double> JobQueue::seconds_to_room(const std::string& owner) const {

@@ -52,9 +52,6 @@ class JobQueue {
   Entry* overdue(Clock::time_point now) const;
   std::optional<Clock::time_point> next_deadline() const;
 
-  /// How many go before one that waits.
-  size_t position(const Entry& entry) const { return line_.before(*entry.turn).jobs; }
-
   /// As JobStore::is_preempted, of one at work.
   bool is_preempted(const Entry& entry) const;
 
@@ -64,14 +61,24 @@ class JobQueue {
   double oldest_seconds() const;
   uint64_t preemptions() const { return preemptions_; }
 
-  /// By what the last jobs took and those at work still need; nothing if that is not known. Of one
-  /// that waits, and as JobStore::seconds_to_room.
-  std::optional<double> seconds_to_end(const Entry& entry) const;
+  /// How many go before one that waits, and how long until it is done.
+  struct Outlook {
+    size_t position = 0;
+    std::optional<double> seconds{};
+  };
+
+  /// Times are by what the last jobs took and those at work still need; nothing if that is not
+  /// known. Of one that waits, and as JobStore::seconds_to_room.
+  Outlook outlook(const Entry& entry) const;
   std::optional<double> seconds_to_room(const std::string& owner) const;
 
  private:
   bool is_full_for(const std::string& owner) const;
-  std::optional<double> seconds_to_take(const jobs::Turn& turn) const;
+  std::optional<double> seconds_to_take(const jobs::Turn& turn,
+                                        const QueueLine<Entry>::Before& before) const;
+  std::optional<double> seconds_to_take(const jobs::Turn& turn) const {
+    return seconds_to_take(turn, line_.before(turn));
+  }
   std::optional<double> seconds_left(const Entry& at_work) const;
   void join_line(Entry& entry);
   void leave_line(const Entry& entry);

@@ -74,8 +74,9 @@ JobTable::Record& JobTable::need(const std::string& id, const Owner& owner) {
 Job JobTable::snapshot(const Record& record) const {
   Job job = record.job;
   if (record.turn) {  // it waits, perhaps to go on
-    job.queue_position = queue_.position(record);
-    job.progress.eta_seconds = queue_.seconds_to_end(record);
+    const auto [position, seconds] = queue_.outlook(record);
+    job.queue_position = position;
+    job.progress.eta_seconds = seconds;
   }
   return job;
 }

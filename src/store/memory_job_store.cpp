@@ -26,6 +26,12 @@ struct MemoryJobStore::State {
   State(size_t max_queued, std::chrono::seconds ttl, const QueueRules& rules)
       : table(max_queued, ttl, rules) {}
 
+  std::optional<jobs::Submitted> replayed(const std::optional<jobs::Idempotency>& idempotency) {
+    const Record* known = table.replayed(idempotency);
+    if (known == nullptr) return std::nullopt;
+    return jobs::Submitted{table.snapshot(*known), true, true};
+  }
+
   /// Null if there is none at work.
   Record* at_work(const std::string& id) {
     Record* record = table.find(id);
@@ -59,9 +65,7 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
   {
     const std::lock_guard lock(state_->mutex);
     JobTable& table = state_->table;
-    if (const auto* known = table.replayed(idempotency)) {
-      return {table.snapshot(*known), true, true};
-    }
+    if (auto known = state_->replayed(idempotency)) return *std::move(known);
     const auto& record = table.add(std::move(spec), idempotency);
     submitted.job = table.snapshot(record);
     submitted.keyed = idempotency.has_value();
@@ -72,10 +76,10 @@ jobs::Submitted MemoryJobStore::submit(jobs::JobSpec spec,
   return submitted;
 }
 
-std::optional<Job> MemoryJobStore::replayed(const jobs::Idempotency& idempotency) const {
+std::optional<jobs::Submitted> MemoryJobStore::replayed(
+    const jobs::Idempotency& idempotency) const {
   const std::lock_guard lock(state_->mutex);
-  const auto* known = state_->table.replayed(idempotency);
-  return known == nullptr ? std::nullopt : std::optional(state_->table.snapshot(*known));
+  return state_->replayed(idempotency);
 }
 
 std::optional<jobs::Taken> MemoryJobStore::take(std::stop_token stop) {

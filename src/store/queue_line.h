@@ -61,11 +61,6 @@ class QueueLine {
       }
       const_cast<Before&>(at.get_metadata()) = sum;
     }
-    virtual ~Sums() = default;
-
-   protected:
-    virtual NodeConstIterator node_begin() const = 0;
-    virtual NodeConstIterator node_end() const = 0;
   };
 
   __gnu_pbds::tree<jobs::Turn, Place, std::less<jobs::Turn>, __gnu_pbds::rb_tree_tag, Sums> tree_;

@@ -257,8 +257,13 @@ TEST(EventFeed, KeepsTheNewest) {
   std::stop_source stop;
   jobs.take(stop.get_token());
   for (size_t i = 0; i < EventFeed::kKept; ++i) jobs.progress(first, {});
-  EXPECT_TRUE(feed.lost(2));
-  EXPECT_FALSE(feed.lost(feed.newest() - EventFeed::kKept));
+  const auto lost_after = [&](uint64_t number) {
+    bool lost = false;
+    feed.next(number, "", &lost);
+    return lost;
+  };
+  EXPECT_TRUE(lost_after(2));
+  EXPECT_FALSE(lost_after(feed.newest() - EventFeed::kKept));
   at = 2;
   EXPECT_EQ(feed.next(at, "")->type, "progress");
   EXPECT_EQ(at, feed.newest() - EventFeed::kKept + 1);

@@ -153,7 +153,7 @@ class MoodyStore final : public JobStore {
   Submitted submit(JobSpec spec, const std::optional<Idempotency>& key) override {
     return inner_.submit(std::move(spec), key);
   }
-  std::optional<Job> replayed(const Idempotency& key) const override {
+  std::optional<Submitted> replayed(const Idempotency& key) const override {
     return inner_.replayed(key);
   }
   std::optional<Taken> take(std::stop_token stop) override {

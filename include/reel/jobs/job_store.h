@@ -67,9 +67,8 @@ class JobStore {
   /// Error(StorageFull), or Error(Conflict) for a key that came with another content.
   virtual Submitted submit(JobSpec spec, const std::optional<Idempotency>& idempotency = {}) = 0;
 
-  /// The job that submit() would return for a key that is known; else nothing. Throws
-  /// Error(Conflict).
-  virtual std::optional<Job> replayed(const Idempotency& idempotency) const = 0;
+  /// What submit() would return for a key that is known; else nothing. Throws Error(Conflict).
+  virtual std::optional<Submitted> replayed(const Idempotency& idempotency) const = 0;
 
   /// The next job by the policy, now InProgress, or one that was put back. Waits for one. Once
   /// `stop` is requested it does not, and only takes what was put back.

@@ -22,7 +22,7 @@ class MemoryJobStore final : public jobs::JobStore {
 
   jobs::Submitted submit(jobs::JobSpec spec,
                          const std::optional<jobs::Idempotency>& idempotency = {}) override;
-  std::optional<jobs::Job> replayed(const jobs::Idempotency& idempotency) const override;
+  std::optional<jobs::Submitted> replayed(const jobs::Idempotency& idempotency) const override;
   std::optional<jobs::Taken> take(std::stop_token stop) override;
   bool is_preempted(const std::string& id) const override;
   bool put_back(const std::string& id) override;
