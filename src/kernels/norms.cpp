@@ -12,9 +12,7 @@
 namespace reel::kernels {
 namespace {
 
-bool fused(const at::Tensor& x) {
-  return x.is_cpu() ? has_fused_type(x) : goes_on_gpu(x, /*measured=*/true);
-}
+bool fused(const at::Tensor& x) { return is_fused(x, /*measured=*/true); }
 
 /// Calls work with the type of x's values in memory: float, or the bits of bf16.
 template <class Work>

@@ -9,14 +9,11 @@
 /// From tensors to the pointers of token_rows.h.
 namespace reel::kernels {
 
-/// Of which values there are fused passes, on any device.
-inline bool has_fused_type(const at::Tensor& x) {
-  return x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-}
-
-inline bool goes_on_gpu(const at::Tensor& x, bool measured) {
-  return x.is_cuda() && has_fused_type(x) && x.numel() > 0 && gpu::enabled(measured) &&
-         gpu::fits(x.numel() / x.size(-1), x.size(-1));
+/// Whether there is a fused pass for x; on a GPU, whether it is to be taken, `measured` or not.
+inline bool is_fused(const at::Tensor& x, bool measured) {
+  const bool known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+  return known && (x.is_cpu() || (x.is_cuda() && x.numel() > 0 && gpu::enabled(measured) &&
+                                  gpu::fits(x.numel() / x.size(-1), x.size(-1))));
 }
 
 inline uint32_t tokens_of(const at::Tensor& x) {

@@ -94,7 +94,7 @@ class Share {
   /// Calls work(values, first) for each vector: 8 values, and the place of the first in the token.
   template <class Work>
   REEL_ANYWHERE void each(const Work& work) {
-    for (int h = 0; h < Held; ++h) work(values_[h], (thread_ + h * threads_) * kVector);
+    for (int h = 0; h < Held; ++h) work(values_[h], place(h));
   }
 
   /// The same, beside what `other` has fetched of the same places.
@@ -103,20 +103,25 @@ class Share {
     for (int h = 0; h < Held; ++h) {
       float others[kVector];
       widen(other.fetched_[h].values, others);
-      work(values_[h], others, (thread_ + h * threads_) * kVector);
+      work(values_[h], others, place(h));
     }
   }
 
   /// Begins to read, and goes on.
   REEL_ANYWHERE void fetch(const T* row) {
     for (int h = 0; h < Held; ++h) {
-      fetched_[h] = *reinterpret_cast<const Vector<T>*>(row + (thread_ + h * threads_) * kVector);
+      fetched_[h] = *reinterpret_cast<const Vector<T>*>(row + place(h));
     }
   }
 
   /// Holds what it has fetched.
   REEL_ANYWHERE void take() {
     for (int h = 0; h < Held; ++h) widen(fetched_[h].values, values_[h]);
+  }
+
+  REEL_ANYWHERE void load(const T* row) {
+    fetch(row);
+    take();
   }
 
   /// Rounds what it holds, too.
@@ -159,6 +164,9 @@ class Share {
     for (int i = 0; i < kVector; ++i) values[i] = widened(result.values[i]);
     return result;
   }
+
+  /// Where in the token its vector number `h` begins.
+  REEL_ANYWHERE int place(int h) const { return (thread_ + h * threads_) * kVector; }
 
   int thread_, threads_;
   Vector<T> fetched_[Held];
@@ -215,8 +223,7 @@ REEL_ANYWHERE void run(const Turn& t, uint32_t token, Team& team) {
   using Mine = Share<T, Held>;
   using Angles = Vector<float, kVector / 2>;
   Mine x(team.thread, team.threads);
-  x.fetch(values_of<T>(t.x, token, t.width));
-  x.take();
+  x.load(values_of<T>(t.x, token, t.width));
   const float factor = 1 / std::sqrt(team.sum(x.squares()) / static_cast<float>(t.width) + t.eps);
   x.each([&](float* values, int first) {
     float weight[kVector];
@@ -244,8 +251,7 @@ template <class T, int Held, class Team>
 REEL_ANYWHERE void run(const RmsSilu& r, uint32_t token, Team& team) {
   using Mine = Share<T, Held>;
   Mine x(team.thread, team.threads);
-  x.fetch(values_of<T>(r.x, token, r.width));
-  x.take();
+  x.load(values_of<T>(r.x, token, r.width));
   const float norm = std::sqrt(team.sum(x.squares()));
   const float factor = std::sqrt(static_cast<float>(r.width)) / (norm < 1e-12F ? 1e-12F : norm);
   x.each([&](float* values, int first) {
