@@ -16,19 +16,31 @@ def quantised(x, dim=None):
     return (x.float() / scale).to(FP8), scale
 
 
-def bf16(q, k, v):
-    """Attends by every plan that cuDNN can make: (name, call) of each, the one it would take first; and the output."""
+def graph_of(values):
+    """A graph whose tensors are `values`, in the current stream; and its handle."""
     import cudnn
 
     handle = cudnn.create_handle()
     cudnn.set_stream(handle=handle, stream=torch.cuda.current_stream().cuda_stream)
-    graph = cudnn.pygraph(io_data_type=cudnn.data_type.BFLOAT16, intermediate_data_type=cudnn.data_type.FLOAT,
+    graph = cudnn.pygraph(io_data_type=values, intermediate_data_type=cudnn.data_type.FLOAT,
                           compute_data_type=cudnn.data_type.FLOAT, handle=handle)
+    return graph, handle
+
+
+def write_to(node, result, values):
+    node.set_output(True).set_dim(list(result.shape)).set_stride(list(result.stride())).set_data_type(values)
+
+
+def bf16(q, k, v):
+    """Attends by every plan that cuDNN can make: (name, call) of each, the one it would take first; and the output."""
+    import cudnn
+
+    graph, handle = graph_of(cudnn.data_type.BFLOAT16)
     pack = {graph.tensor(dim=list(x.shape), stride=list(x.stride()), data_type=cudnn.data_type.BFLOAT16): x
             for x in (q, k, v)}
     out, _ = graph.sdpa(*pack, generate_stats=False, attn_scale=q.shape[-1] ** -0.5)
     result = torch.empty_like(q)
-    out.set_output(True).set_dim(list(q.shape)).set_stride(list(result.stride())).set_data_type(cudnn.data_type.BFLOAT16)
+    write_to(out, result, cudnn.data_type.BFLOAT16)
     pack[out] = result
     graph.validate()
     graph.build_operation_graph()
@@ -65,10 +77,7 @@ def fp8(q, k, v, most, out_dtype):
     import cudnn
 
     types = {FP8: cudnn.data_type.FP8_E4M3, BF16: cudnn.data_type.BFLOAT16}
-    handle = cudnn.create_handle()
-    cudnn.set_stream(handle=handle, stream=torch.cuda.current_stream().cuda_stream)
-    graph = cudnn.pygraph(io_data_type=types[FP8], intermediate_data_type=cudnn.data_type.FLOAT,
-                          compute_data_type=cudnn.data_type.FLOAT, handle=handle)
+    graph, handle = graph_of(types[FP8])
     pack = {}
 
     def scalar(value):
@@ -89,7 +98,7 @@ def fp8(q, k, v, most, out_dtype):
         q=q8, k=k8, v=v8, descale_q=sq, descale_k=sk, descale_v=sv, descale_s=scalar(1 / FP8_MOST),
         scale_s=scalar(FP8_MOST), scale_o=scalar(scale_o), generate_stats=False, attn_scale=128**-0.5)
     result = torch.empty_like(pack[q8], dtype=out_dtype)
-    out.set_output(True).set_dim(list(q.shape)).set_stride(list(result.stride())).set_data_type(types[out_dtype])
+    write_to(out, result, types[out_dtype])
     pack[out] = result
     for node in (most_p, most_o):
         node.set_output(True).set_dim([1] * 4).set_stride([1] * 4).set_data_type(cudnn.data_type.FLOAT)
