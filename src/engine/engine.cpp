@@ -178,7 +178,6 @@ struct Engine::Body {
       const Stopwatch watch;
       rank.run([&] {
         translated([&] {
-          log_attention(device);
           load_pipeline();
           left = memory_left(device);
         });

@@ -26,14 +26,19 @@ T* values(const at::Tensor& x) {
   return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
 }
 
-/// Starts the work about x on its device, in the stream that is current there.
-template <class Work>
-void run_on_gpu(const Work& work, const at::Tensor& x) {
+/// Calls start(stream) with the stream that is current on x's device; it says why it did not.
+template <class Start>
+void start_on_gpu(const at::Tensor& x, const Start& start) {
   const c10::OptionalDeviceGuard guard(x.device());
   const c10::impl::VirtualGuardImpl device(x.device().type());
-  const char* why = gpu::run(work, x.scalar_type() == at::kBFloat16,
-                             device.getStream(x.device()).native_handle());
+  const char* why = start(device.getStream(x.device()).native_handle());
   TORCH_CHECK(!why, "a fused kernel did not start: ", why);
+}
+
+template <class Work>
+void run_on_gpu(const Work& work, const at::Tensor& x) {
+  start_on_gpu(
+      x, [&](void* stream) { return gpu::run(work, x.scalar_type() == at::kBFloat16, stream); });
 }
 
 }  // namespace reel::kernels

@@ -13,6 +13,7 @@
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
 #include "reel/models/wan_native_names.h"
+#include "reel/nn/attention.h"
 #include "reel/sampling/noise.h"
 #include "reel/weights/checkpoint.h"
 #include "text_stage.h"
@@ -235,6 +236,7 @@ struct WanPipeline::Components {
 WanPipeline::WanPipeline(const config::ModelFolder& folder, const Options& options,
                          const OnLoad& on_load)
     : components_(std::make_unique<Components>(folder, options)), options_(options) {
+  nn::log_attention(options.device);
   auto& c = *components_;
   Loading loading(on_load);
   const auto add_transformer = [&](const char* name, const char* component, Expert& expert) {

@@ -20,6 +20,13 @@ TEST(Attention, IsSoftmaxOverTheTokensOfEachHead) {
   EXPECT_LT(test::relative_l2(attention(q, k, v), expected), test::bound(1e-6));
 }
 
+TEST(Attention, IsTheSameOverManyKeysInBf16) {
+  const auto q = random({1, 300, 2, 128}).to(at::kBFloat16);
+  const auto k = random({1, 2100, 2, 128}).to(at::kBFloat16);
+  const auto expected = attention(q.to(at::kFloat), k.to(at::kFloat), k.to(at::kFloat));
+  EXPECT_LT(test::relative_l2(attention(q, k, k), expected), 6e-3);
+}
+
 TEST(Attention, GivesItsResultByTokenInMemory) {
   const auto q = random({1, 40, 2, 64});
   EXPECT_TRUE(attention(q, q, q).is_contiguous());

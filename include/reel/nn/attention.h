@@ -8,4 +8,8 @@ namespace reel::nn {
 /// [B, S, H, d], dtype of q.
 at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const at::Tensor& v_BTHd);
 
+/// Logs whose attention over a video's tokens a transformer in bf16 gets on `device`: "reel", or
+/// torch's "cuDNN", "flash" …; on a CPU nothing. Which it is decides most of a step's time.
+void log_attention(c10::Device device);
+
 }  // namespace reel::nn

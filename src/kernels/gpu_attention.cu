@@ -1,0 +1,356 @@
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "gpu_attention.h"
+#include "hopper.h"
+
+/// Attention as in FlashAttention-3 (Shah et al., 2024): of each block one group of warps fetches
+/// keys and values, and two have 64 queries each; while one of them takes exponentials, the tensor
+/// cores work for the other. Two blocks, a pair, fetch half of the keys each for both.
+///
+/// Not as there: exponentials are relative to the largest score among the first keys, not among
+/// all so far. With a bf16's range of exponents that is as exact, unless a later score is larger
+/// by far: then the sums tell, and the tile is done again by a kernel that follows the largest.
+/// On a GPU at its limit of power fewer instructions are a higher clock.
+namespace reel::kernels::gpu {
+namespace {
+
+using namespace hopper;  // NOLINT
+
+constexpr int kTile = 128;   // queries of a block, keys of a turn
+constexpr int kGroup = 128;  // threads of four warps
+constexpr int kGroupRows = kTile / 2;
+constexpr int kThreads = 3 * kGroup;
+constexpr int kPair = 2;
+constexpr int kPanel = 64;  // columns: 128 bytes, as wide as swizzled rows can be
+constexpr int kPanelBytes = kTile * kPanel * 2, kTileBytes = 2 * kPanelBytes;
+constexpr int kStages = 2;
+constexpr int kWarps = 8;  // that compute
+constexpr float kLargeSum = 1e12F;
+
+struct Tile {
+  uint16_t panels[kHeadDim / kPanel][kTile][kPanel];
+};
+
+struct Slot {
+  uint64_t full, empty;
+};
+
+struct Shared {
+  Tile q, k[kStages], v[kStages];
+  Slot of_q, of_k[kStages], of_v[kStages];
+};
+
+struct Maps {
+  CUtensorMap q, k, v;
+};
+
+struct Work {
+  Attention of;
+  int pairs_of_tiles;  // of a head's queries
+  int turns;           // over the keys
+  float scale;         // of scores, for powers of two
+};
+
+/// The two tiles of queries that a pair of blocks has at a time.
+struct Place {
+  int tile, pair, head, entry;
+
+  __device__ int first_query() const {
+    return (kPair * pair + static_cast<int>(block_of_cluster())) * kTile;
+  }
+};
+
+/// Calls work(place, n) for all that this pair has to do, n = 0, 1, …
+template <bool Again, class Do>
+__device__ void for_places(const Work& w, const Do& work) {
+  const int tiles = w.pairs_of_tiles * w.of.heads * w.of.batch;
+  int n = 0;
+  for (int tile = blockIdx.x / kPair; tile < tiles; tile += gridDim.x / kPair) {
+    if (Again && !w.of.again[tile]) continue;
+    const int head = tile / w.pairs_of_tiles;
+    work(Place{tile, tile % w.pairs_of_tiles, head % w.of.heads, head / w.of.heads}, n++);
+  }
+}
+
+/// One thread keeps queries, keys and values coming; the last keys first.
+template <bool Again>
+__device__ void fetch(const Maps& maps, const Work& w, Shared& m) {
+  int turn = 0;
+  const auto half_for_both = [&](const CUtensorMap& map, Tile& tile, Slot& slot, const Place& at,
+                                 int key) {
+    constexpr int kHalf = kTile / kPair;
+    const int mine = kHalf * static_cast<int>(block_of_cluster());
+    wait(slot.empty, (turn / kStages & 1) ^ 1);
+    arrive_expecting(slot.full, kTileBytes);
+    for (int panel = 0; panel < kHeadDim / kPanel; ++panel) {
+      copy_box_to_pair(map, tile.panels[panel][mine], slot.full, panel * kPanel, at.head,
+                       key + mine, at.entry);
+    }
+  };
+  for_places<Again>(w, [&](const Place& at, int n) {
+    wait(m.of_q.empty, (n & 1) ^ 1);
+    arrive_expecting(m.of_q.full, kTileBytes);
+    for (int panel = 0; panel < kHeadDim / kPanel; ++panel) {
+      copy_box(maps.q, m.q.panels[panel], m.of_q.full, panel * kPanel, at.head, at.first_query(),
+               at.entry);
+    }
+#pragma unroll 1
+    for (int left = w.turns; left-- > 0; ++turn) {
+      const int stage = turn % kStages;
+      half_for_both(maps.k, m.k[stage], m.of_k[stage], at, left * kTile);
+      half_for_both(maps.v, m.v[stage], m.of_v[stage], at, left * kTile);
+    }
+  });
+}
+
+/// Over the four lanes that share a row.
+template <class Combine>
+__device__ float of_row(float value, const Combine& combine) {
+  value = combine(value, __shfl_xor_sync(~0U, value, 1));
+  return combine(value, __shfl_xor_sync(~0U, value, 2));
+}
+
+/// The two rows of a thread: what their scores are relative to, and the sums of exponentials.
+struct Softmax {
+  float offset[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, shrink[2];
+
+  /// Scores become their exponentials. `Raise`: relative to the largest so far, and what was
+  /// summed before is to be multiplied by `shrink`.
+  template <bool Raise>
+  __device__ void operator()(float (&s)[64], float scale) {
+    if constexpr (Raise) {
+      float most[2] = {-INFINITY, -INFINITY};
+#pragma unroll
+      for (int i = 0; i < 64; ++i) most[i / 2 % 2] = fmaxf(most[i / 2 % 2], s[i]);
+#pragma unroll
+      for (int row = 0; row < 2; ++row) {
+        const float before = offset[row];
+        offset[row] = fmaxf(before, scale * of_row(most[row], fmaxf));
+        shrink[row] = hopper::exp2(before - offset[row]);
+        sum[row] *= shrink[row];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < 64; ++i) {
+      s[i] = hopper::exp2(fmaf(s[i], scale, -offset[i / 2 % 2]));
+      sum[i / 2 % 2] += s[i];
+    }
+  }
+};
+
+__device__ void round(const float (&values)[64], uint32_t (&pairs)[32]) {
+#pragma unroll
+  for (int i = 0; i < 32; ++i) pairs[i] = bf16_pair(values[2 * i], values[2 * i + 1]);
+}
+
+/// s = q kᵀ
+__device__ void begin_scores(float (&s)[64], Address q, const Tile& k) {
+  pin(s);
+  products_may_begin();
+#pragma unroll
+  for (int step = 0; step < kHeadDim / 16; ++step) {
+    const int at = step / 4 * kPanelBytes + step % 4 * 32;
+    product(s, matrix(q + at), matrix(address_of(&k) + at), step > 0);
+  }
+  products_begun();
+}
+
+/// o = p v, or added to it.
+__device__ void begin_output(float (&o)[64], uint32_t (&p)[32], const Tile& v, bool add) {
+  pin(o);
+  pin(p);
+  products_may_begin();
+#pragma unroll
+  for (int step = 0; step < kTile / 16; ++step) {
+    product(o, p + 4 * step, matrix(address_of(&v) + step * 16 * kPanel * 2, kPanelBytes),
+            add || step > 0);
+  }
+  products_begun();
+}
+
+/// A group's 64 queries of each tile.
+template <bool Again>
+__device__ void attend(const Work& w, Shared& m) {
+  const int group = threadIdx.x / kGroup - 1, lane = threadIdx.x % 32;
+  const Address q = address_of(m.q.panels[0][group * kGroupRows]);
+  const int mine = 1 + group, others = 2 - group;  // whose turn at the tensor cores it is
+  if (group == 1) named_arrive(others, 2 * kGroup);
+  const auto release = [lane](Slot& slot) {
+    if (lane < kPair) arrive_at(slot.empty, lane);
+  };
+
+  int turn = 0;
+  for_places<Again>(w, [&](const Place& at, int n) {
+    float s[64], o[64];
+    uint32_t p[32];
+    Softmax softmax;
+    const auto k_is_there = [&] { wait(m.of_k[turn % kStages].full, turn / kStages & 1); };
+
+    // The first turn: keys beyond the last are nothing.
+    wait(m.of_q.full, n & 1);
+    k_is_there();
+    begin_scores(s, q, m.k[turn % kStages]);
+    wait_for_products<0>();
+    pin(s);
+    release(m.of_k[turn % kStages]);
+    const int keys = w.of.keys - (w.turns - 1) * kTile - lane % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 64; ++i) {
+      if (i / 4 * 8 + i % 2 >= keys) s[i] = -INFINITY;
+    }
+    softmax.template operator()<true>(s, w.scale);
+    round(s, p);
+
+    // Scores of the next keys and values of the last ones at once.
+#pragma unroll 1
+    for (int left = w.turns - 1; left > 0; --left) {
+      const int stage = turn % kStages, parity = turn / kStages & 1;
+      const bool first = left == w.turns - 1;
+      ++turn;
+      k_is_there();
+      named_wait(mine, 2 * kGroup);
+      begin_scores(s, q, m.k[turn % kStages]);
+      wait(m.of_v[stage].full, parity);
+      begin_output(o, p, m.v[stage], !first);
+      named_arrive(others, 2 * kGroup);
+      wait_for_products<1>();
+      pin(s);
+      release(m.of_k[turn % kStages]);
+      softmax.template operator()<Again>(s, w.scale);
+      wait_for_products<0>();
+      pin(o);
+      pin(p);
+      release(m.of_v[stage]);
+      if constexpr (Again) {
+#pragma unroll
+        for (int i = 0; i < 64; ++i) o[i] *= softmax.shrink[i / 2 % 2];
+      }
+      round(s, p);
+    }
+    if (lane == 0) arrive(m.of_q.empty);
+
+    wait(m.of_v[turn % kStages].full, turn / kStages & 1);
+    begin_output(o, p, m.v[turn % kStages], w.turns > 1);
+    wait_for_products<0>();
+    pin(o);
+    release(m.of_v[turn % kStages]);
+    ++turn;
+
+#pragma unroll
+    for (int row = 0; row < 2; ++row) {
+      const float sum = of_row(softmax.sum[row], [](float a, float b) { return a + b; });
+      if (!Again && !(sum < kLargeSum)) w.of.again[at.tile] = 1;
+      const int query = at.first_query() + group * kGroupRows + threadIdx.x % kGroup / 32 * 16 +
+                        lane / 4 + 8 * row;
+      if (query >= w.of.queries) continue;
+      const int64_t token = int64_t{at.entry} * w.of.queries + query;
+      auto* out = static_cast<uint32_t*>(w.of.out) +
+                  (token * w.of.heads + at.head) * (kHeadDim / 2) + lane % 4;
+      const float whole = 1 / sum;
+#pragma unroll
+      for (int i = 0; i < 16; ++i) {
+        const int value = 4 * i + 2 * row;
+        out[4 * i] = bf16_pair(o[value] * whole, o[value + 1] * whole);
+      }
+    }
+  });
+}
+
+template <bool Again>
+__global__ void __cluster_dims__(kPair) __launch_bounds__(kThreads, 1)
+    flash_attention(const __grid_constant__ Maps maps, const __grid_constant__ Work work) {
+  extern __shared__ __align__(1024) unsigned char memory[];
+  auto& m = *reinterpret_cast<Shared*>(memory);
+  if (threadIdx.x == 0) {
+    barrier_init(m.of_q.full, 1);
+    barrier_init(m.of_q.empty, kWarps);
+    for (Slot* slots : {m.of_k, m.of_v}) {
+      for (int stage = 0; stage < kStages; ++stage) {
+        barrier_init(slots[stage].full, 1);
+        barrier_init(slots[stage].empty, kPair * kWarps);
+      }
+    }
+    barrier_init_done();
+  }
+  cluster_sync();
+  if (threadIdx.x < kGroup) {
+    give_registers<24>();
+    if (threadIdx.x == 0) fetch<Again>(maps, work, m);
+  } else {
+    take_registers<240>();
+    attend<Again>(work, m);
+  }
+  cluster_sync();  // no block ends while another may arrive at its barriers
+}
+
+using Encode = decltype(&cuTensorMapEncodeTiled);
+
+/// From the driver, which is not linked: there are machines without one. Null if it has none.
+Encode encoder() {
+  void* found = nullptr;
+  cudaDriverEntryPointQueryResult result{};
+  const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found,
+                                                             12000, cudaEnableDefault, &result);
+  return error == cudaSuccess ? reinterpret_cast<Encode>(found) : nullptr;
+}
+
+bool map_of(Encode encode, CUtensorMap& map, const void* x, const Attention& a, int tokens,
+            int rows) {
+  const auto d = cuuint64_t{kHeadDim}, heads = static_cast<cuuint64_t>(a.heads),
+             all = static_cast<cuuint64_t>(tokens);
+  const cuuint64_t sizes[] = {d, heads, all, static_cast<cuuint64_t>(a.batch)};
+  const cuuint64_t strides[] = {2 * d, 2 * d * heads, 2 * d * heads * all};
+  const cuuint32_t box[] = {kPanel, 1, static_cast<cuuint32_t>(rows), 1}, steps[] = {1, 1, 1, 1};
+  return encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, const_cast<void*>(x), sizes, strides,
+                box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+}
+
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+Work work_of(const Attention& a) {
+  return {a, ceil_div(a.queries, kPair * kTile), ceil_div(a.keys, kTile),
+          static_cast<float>(M_LOG2E / std::sqrt(kHeadDim))};
+}
+
+template <bool Again>
+cudaError_t start(const Maps& maps, const Work& work, int blocks, cudaStream_t stream) {
+  const cudaError_t error = cudaFuncSetAttribute(
+      flash_attention<Again>, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared));
+  if (error != cudaSuccess) return error;
+  flash_attention<Again><<<blocks, kThreads, sizeof(Shared), stream>>>(maps, work);
+  return cudaGetLastError();
+}
+
+}  // namespace
+
+int64_t tiles_of(const Attention& a) {
+  return int64_t{work_of(a).pairs_of_tiles} * a.heads * a.batch;
+}
+
+const char* run(const Attention& a, void* stream) {
+  static const Encode encode = encoder();
+  Maps maps;
+  if (!encode || !map_of(encode, maps.q, a.q, a, a.queries, kTile) ||
+      !map_of(encode, maps.k, a.k, a, a.keys, kTile / kPair) ||
+      !map_of(encode, maps.v, a.v, a, a.keys, kTile / kPair)) {
+    return "the driver has no tensor maps for these sizes";
+  }
+  int device = 0, processors = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess) {
+    error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  }
+  const auto pairs = static_cast<int>(std::min<int64_t>(tiles_of(a), processors / kPair));
+  auto* on = static_cast<cudaStream_t>(stream);
+  const Work work = work_of(a);
+  if (error == cudaSuccess) error = start<false>(maps, work, kPair * pairs, on);
+  if (error == cudaSuccess) error = start<true>(maps, work, kPair * pairs, on);
+  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+}
+
+}  // namespace reel::kernels::gpu
