@@ -8,8 +8,7 @@ namespace reel::kernels {
 bool has_attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd) {
   return q_BSHd.is_cuda() && q_BSHd.scalar_type() == at::kBFloat16 && q_BSHd.dim() == 4 &&
          q_BSHd.size(3) == gpu::kHeadDim && q_BSHd.numel() > 0 && k_BTHd.numel() > 0 &&
-         std::max(q_BSHd.numel(), k_BTHd.numel()) / gpu::kHeadDim <= INT32_MAX &&
-         gpu::enabled(/*measured=*/true);
+         std::max(q_BSHd.numel(), k_BTHd.numel()) / gpu::kHeadDim <= INT32_MAX && gpu::enabled();
 }
 
 at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const at::Tensor& v_BTHd) {

@@ -12,8 +12,6 @@
 namespace reel::kernels {
 namespace {
 
-bool fused(const at::Tensor& x) { return is_fused(x, /*measured=*/true); }
-
 /// Calls work with the type of x's values in memory: float, or the bits of bf16.
 template <class Work>
 void with_type(const at::Tensor& x, const Work& work) {
@@ -128,7 +126,7 @@ void run_on_cpu(const Turn& t, const at::Tensor& x_BSD) {
 
 at::Tensor layer_norm(const at::Tensor& x_BSD, const Affine& affine, const at::Tensor& row_of_BS,
                       double eps) {
-  if (!fused(x_BSD)) return plain::layer_norm(x_BSD, affine, row_of_BS, eps);
+  if (!is_fused(x_BSD)) return plain::layer_norm(x_BSD, affine, row_of_BS, eps);
   const auto x = x_BSD.contiguous();
   auto normed = at::empty_like(x);
   run(x, {}, {}, affine, row_of_BS, eps, {}, normed);
@@ -137,7 +135,7 @@ at::Tensor layer_norm(const at::Tensor& x_BSD, const Affine& affine, const at::T
 
 at::Tensor add_gated(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Tensor& gate_RD,
                      const at::Tensor& row_of_BS) {
-  if (!fused(x_BSD)) return plain::add_gated(x_BSD, y_BSD, gate_RD, row_of_BS);
+  if (!is_fused(x_BSD)) return plain::add_gated(x_BSD, y_BSD, gate_RD, row_of_BS);
   const auto x = x_BSD.contiguous();
   auto sum = at::empty_like(x);
   run(x, y_BSD.contiguous(), gate_RD, {}, row_of_BS, 0, sum, {});
@@ -146,7 +144,7 @@ at::Tensor add_gated(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at:
 
 Sum add_and_norm(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Tensor& gate_RD,
                  const Affine& affine, const at::Tensor& row_of_BS, double eps) {
-  if (!fused(x_BSD)) return plain::add_and_norm(x_BSD, y_BSD, gate_RD, affine, row_of_BS, eps);
+  if (!is_fused(x_BSD)) return plain::add_and_norm(x_BSD, y_BSD, gate_RD, affine, row_of_BS, eps);
   const auto x = x_BSD.contiguous();
   Sum result{at::empty_like(x), at::empty_like(x)};
   run(x, y_BSD.contiguous(), gate_RD, affine, row_of_BS, eps, result.x_BSD, result.normed_BSD);
@@ -154,15 +152,15 @@ Sum add_and_norm(const at::Tensor& x_BSD, const at::Tensor& y_BSD, const at::Ten
 }
 
 at::Tensor rms_norm(const at::Tensor& x_BSD, const at::Tensor& weight_D, double eps) {
-  return fused(x_BSD) ? rms_norm_rope(x_BSD, weight_D, eps, {}, {})
-                      : plain::rms_norm(x_BSD, weight_D, eps);
+  return is_fused(x_BSD) ? rms_norm_rope(x_BSD, weight_D, eps, {}, {})
+                         : plain::rms_norm(x_BSD, weight_D, eps);
 }
 
 at::Tensor rms_norm_rope(const at::Tensor& x_BSD, const at::Tensor& weight_D, double eps,
                          const at::Tensor& cos_SR, const at::Tensor& sin_SR) {
   const int64_t D = x_BSD.size(-1), S = x_BSD.size(-2), R = cos_SR.defined() ? cos_SR.size(1) : 0;
   const bool whole = x_BSD.is_cpu() || 2 * R % gpu::kVector == 0;
-  if (!fused(x_BSD) || !whole) return plain::rms_norm_rope(x_BSD, weight_D, eps, cos_SR, sin_SR);
+  if (!is_fused(x_BSD) || !whole) return plain::rms_norm_rope(x_BSD, weight_D, eps, cos_SR, sin_SR);
   const auto x = x_BSD.contiguous(), weight = weight_D.to(at::kFloat).contiguous();
   const auto cos = cos_SR.contiguous(), sin = sin_SR.contiguous();
   TORCH_CHECK(weight.numel() == D, "a weight for each value of a token");

@@ -9,10 +9,10 @@
 /// From tensors to the pointers of token_rows.h.
 namespace reel::kernels {
 
-/// Whether there is a fused pass for x; on a GPU, whether it is to be taken, `measured` or not.
-inline bool is_fused(const at::Tensor& x, bool measured) {
+/// Whether there is a fused pass for x.
+inline bool is_fused(const at::Tensor& x) {
   const bool known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return known && (x.is_cpu() || (x.is_cuda() && x.numel() > 0 && gpu::enabled(measured) &&
+  return known && (x.is_cpu() || (x.is_cuda() && x.numel() > 0 && gpu::enabled() &&
                                   gpu::fits(x.numel() / x.size(-1), x.size(-1))));
 }
 

@@ -26,7 +26,7 @@ void run(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& y) {
 }  // namespace
 
 void rms_silu_out(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& y) {
-  if (!is_fused(x, /*measured=*/false)) {
+  if (!is_fused(x)) {
     at::Tensor out = y;
     at::silu_out(out, plain::rms(x, gamma));
   } else if (y.is_contiguous()) {
