@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "gpu_attention.h"
-#include "hopper.h"
+#include "tensor_map.h"
+#include "wgmma.h"
 
 /// Attention as in FlashAttention-3 (Shah et al., 2024): of each block one group of warps fetches
 /// keys and values, and two have 64 queries each; while one of them takes exponentials, the tensor
@@ -24,8 +25,8 @@ constexpr int kGroup = 128;  // threads of four warps
 constexpr int kGroupRows = kTile / 2;
 constexpr int kThreads = 3 * kGroup;
 constexpr int kPair = 2;
-constexpr int kPanel = 64;  // columns: 128 bytes, as wide as swizzled rows can be
-constexpr int kPanelBytes = kTile * kPanel * 2, kTileBytes = 2 * kPanelBytes;
+constexpr int kPanel = 64, kRowBytes = 128;  // as wide as swizzled rows can be
+constexpr int kPanelBytes = kTile * kRowBytes, kTileBytes = 2 * kPanelBytes;
 constexpr int kStages = 2;
 constexpr int kWarps = 8;  // that compute
 constexpr float kLargeSum = 1e12F;
@@ -153,7 +154,7 @@ __device__ void begin_scores(float (&s)[64], Address q, const Tile& k) {
 #pragma unroll
   for (int step = 0; step < kHeadDim / 16; ++step) {
     const int at = step / 4 * kPanelBytes + step % 4 * 32;
-    product(s, matrix(q + at), matrix(address_of(&k) + at), step > 0);
+    product_bf16(s, matrix<kRowBytes>(q + at), matrix<kRowBytes>(address_of(&k) + at), step > 0);
   }
   products_begun();
 }
@@ -165,8 +166,9 @@ __device__ void begin_output(float (&o)[64], uint32_t (&p)[32], const Tile& v, b
   products_may_begin();
 #pragma unroll
   for (int step = 0; step < kTile / 16; ++step) {
-    product(o, p + 4 * step, matrix(address_of(&v) + step * 16 * kPanel * 2, kPanelBytes),
-            add || step > 0);
+    product_bf16(o, p + 4 * step,
+                 matrix<kRowBytes>(address_of(&v) + step * 16 * kRowBytes, kPanelBytes),
+                 add || step > 0);
   }
   products_begun();
 }
@@ -286,28 +288,13 @@ __global__ void __cluster_dims__(kPair) __launch_bounds__(kThreads, 1)
   cluster_sync();  // no block ends while another may arrive at its barriers
 }
 
-using Encode = decltype(&cuTensorMapEncodeTiled);
-
-/// From the driver, which is not linked: there are machines without one. Null if it has none.
-Encode encoder() {
-  void* found = nullptr;
-  cudaDriverEntryPointQueryResult result{};
-  const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found,
-                                                             12000, cudaEnableDefault, &result);
-  return error == cudaSuccess ? reinterpret_cast<Encode>(found) : nullptr;
-}
-
-bool map_of(Encode encode, CUtensorMap& map, const void* x, const Attention& a, int tokens,
-            int rows) {
-  const auto d = cuuint64_t{kHeadDim}, heads = static_cast<cuuint64_t>(a.heads),
-             all = static_cast<cuuint64_t>(tokens);
-  const cuuint64_t sizes[] = {d, heads, all, static_cast<cuuint64_t>(a.batch)};
-  const cuuint64_t strides[] = {2 * d, 2 * d * heads, 2 * d * heads * all};
-  const cuuint32_t box[] = {kPanel, 1, static_cast<cuuint32_t>(rows), 1}, steps[] = {1, 1, 1, 1};
-  return encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4, const_cast<void*>(x), sizes, strides,
-                box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+const char* map_of(CUtensorMap& map, const void* x, const Attention& a, int tokens, int rows) {
+  const uint64_t d = kHeadDim, heads = a.heads, all = tokens;
+  return tensor_map(map, {.data = x,
+                          .bf16 = true,
+                          .sizes = {d, heads, all, static_cast<uint64_t>(a.batch)},
+                          .strides = {d, d * heads, d * heads * all},
+                          .box = {kPanel, 1, static_cast<uint32_t>(rows), 1}});
 }
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -333,22 +320,16 @@ int64_t tiles_of(const Attention& a) {
 }
 
 const char* run(const Attention& a, void* stream) {
-  static const Encode encode = encoder();
   Maps maps;
-  if (!encode || !map_of(encode, maps.q, a.q, a, a.queries, kTile) ||
-      !map_of(encode, maps.k, a.k, a, a.keys, kTile / kPair) ||
-      !map_of(encode, maps.v, a.v, a, a.keys, kTile / kPair)) {
-    return "the driver has no tensor maps for these sizes";
+  for (const char* why :
+       {map_of(maps.q, a.q, a, a.queries, kTile), map_of(maps.k, a.k, a, a.keys, kTile / kPair),
+        map_of(maps.v, a.v, a, a.keys, kTile / kPair)}) {
+    if (why) return why;
   }
-  int device = 0, processors = 0;
-  cudaError_t error = cudaGetDevice(&device);
-  if (error == cudaSuccess) {
-    error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-  }
-  const auto pairs = static_cast<int>(std::min<int64_t>(tiles_of(a), processors / kPair));
+  const auto pairs = static_cast<int>(std::min<int64_t>(tiles_of(a), processors() / kPair));
   auto* on = static_cast<cudaStream_t>(stream);
   const Work work = work_of(a);
-  if (error == cudaSuccess) error = start<false>(maps, work, kPair * pairs, on);
+  cudaError_t error = start<false>(maps, work, kPair * pairs, on);
   if (error == cudaSuccess) error = start<true>(maps, work, kPair * pairs, on);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }

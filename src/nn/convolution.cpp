@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "reel/kernels/convolution.h"
+
 namespace reel::nn {
 namespace {
 
@@ -13,11 +15,14 @@ at::Tensor five_dims(const at::Tensor& weight) {
   return weight.dim() == 4 ? weight.unsqueeze(2) : weight;
 }
 
-const weights::Packed* declare_packed(const weights::ParamScope& scope) {
+const weights::Packed* declare_packed(const weights::ParamScope& scope, at::IntArrayRef shape) {
   weights::ParamSet& set = scope.set();
-  if (!onednn_takes(set.device(), set.compute())) return nullptr;
-  const auto recipe = [](const std::vector<at::Tensor>& sources) {
-    return five_dims(sources[0]).contiguous(at::MemoryFormat::ChannelsLast3d);
+  const bool ours = kernels::has_convolution(set.device(), set.compute(), shape);
+  if (!ours && !onednn_takes(set.device(), set.compute())) return nullptr;
+  const auto recipe = [ours](const std::vector<at::Tensor>& sources) {
+    const at::Tensor weight = five_dims(sources[0]);
+    return ours ? kernels::packed_weight(weight)
+                : weight.contiguous(at::MemoryFormat::ChannelsLast3d);
   };
   weights::Param* weight = set.find(scope.prefix() + "weight");
   return &set.declare(weights::Packed{weight->name + ".packed", {weight}, recipe, {}});
@@ -43,16 +48,18 @@ at::Tensor unfolded(const at::Tensor& x_BCTHW, const at::Tensor& weight_OCtyx,
 Convolution::Convolution(const weights::ParamScope& scope, std::vector<int64_t> shape)
     : weight(scope.declare("weight", shape)),
       bias(scope.declare("bias", {shape[0]})),
-      packed_weight(declare_packed(scope)) {}
+      packed_weight(declare_packed(scope, shape)) {}
+
+bool Convolution::is_packed() const { return packed_weight && packed_weight->tensor.defined(); }
 
 at::Tensor Convolution::weight_OCtyx() const {
-  const bool packed = packed_weight && packed_weight->tensor.defined();
-  return packed ? packed_weight->tensor : five_dims(weight.tensor);
+  return is_packed() ? packed_weight->tensor : five_dims(weight.tensor);
 }
 
 at::Tensor Convolution::operator()(const at::Tensor& x, int64_t taps) const {
   const bool onednn = onednn_takes(x.device(), x.scalar_type());
-  if (!onednn && weight.tensor.dim() == 4) {  // frames as a batch
+  const bool ours = !onednn && is_packed();
+  if (!onednn && !ours && weight.tensor.dim() == 4) {  // frames as a batch
     return at::conv2d(x.transpose(1, 2).flatten(0, 1), weight.tensor, bias.tensor, /*stride=*/1,
                       {weight.tensor.size(2) / 2, weight.tensor.size(3) / 2})
         .unflatten(0, {x.size(0), x.size(2)})
@@ -60,6 +67,7 @@ at::Tensor Convolution::operator()(const at::Tensor& x, int64_t taps) const {
   }
   at::Tensor w_OCtyx = weight_OCtyx();
   if (taps > 0) w_OCtyx = w_OCtyx.narrow(2, w_OCtyx.size(2) - taps, taps);
+  if (ours) return kernels::convolution(x, w_OCtyx, bias.tensor);
   const std::array<int64_t, 3> padding{0, w_OCtyx.size(3) / 2, w_OCtyx.size(4) / 2};
   const std::array<int64_t, 3> ones{1, 1, 1};
   if (!onednn) return at::conv3d(x, w_OCtyx, bias.tensor, ones, padding);

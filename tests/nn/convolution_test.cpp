@@ -54,6 +54,24 @@ TEST_P(Convolutions, PackingLeavesOneCopy) {
   EXPECT_FALSE(layer.weight.tensor.defined());
 }
 
+TEST(Convolution, InBf16OfManyChannelsIsTheSame) {
+  weights::ParamSet set{test::device(), at::kBFloat16};
+  const Convolution layer{weights::ParamScope(set, "layer."), {96, 32, 3, 3, 3}};
+  for (auto& param : set.params()) {
+    param.tensor = (at::randn(param.shape) / 30).to(set.device(), at::kBFloat16);
+  }
+  const auto x = at::randn({2, 32, 4, 5, 9}).to(set.device(), at::kBFloat16);
+  const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
+  const auto w = wide(layer.weight.tensor), bias = wide(layer.bias.tensor);
+  for (const bool packed : {false, true}) {
+    if (packed) set.pack();
+    for (const int64_t taps : {1, 2, 3}) {
+      const auto right = at::conv3d(wide(x), w.narrow(2, 3 - taps, taps), bias, 1, {0, 1, 1});
+      EXPECT_LT(test::relative_l2(layer(x, taps), right), 4e-3) << packed << taps;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Convolutions,
     testing::Values(Case{{40, 7, 3, 3, 3}, {1, 7, 4, 3, 4}}, Case{{6, 7, 3, 3, 3}, {2, 7, 4, 9, 6}},

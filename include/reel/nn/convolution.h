@@ -10,7 +10,8 @@ namespace reel::nn {
 
 /// A 3D convolution, padded with zeros in space, not in time, unless said otherwise.
 ///
-/// On the CPU in fp32 the weight is kept channels_last_3d, as oneDNN and matrix products read it.
+/// On the CPU in fp32 the weight is kept channels_last_3d, as oneDNN and matrix products read it;
+/// on a GPU as kernels::convolution reads it, where there is one.
 struct Convolution {
   /// Declares weight of `shape`, [out, in, frames, rows, columns] or, for one frame,
   /// [out, in, rows, columns], and bias [out]. Rows and columns are odd.
@@ -29,6 +30,7 @@ struct Convolution {
   const weights::Packed* packed_weight;  // null: none on this device
 
  private:
+  bool is_packed() const;
   at::Tensor weight_OCtyx() const;
 };
 
