@@ -1,5 +1,7 @@
 #include "reel/kernels/attention.h"
 
+#include <algorithm>
+
 #include "gpu_attention.h"
 #include "on_gpu.h"
 

@@ -18,7 +18,8 @@ at::Tensor packed_weight(const at::Tensor& weight_OCtyx) {
   if (packed.scalar_type() != at::kFloat) return packed;
   constexpr int kDropped = 13;  // bits
   const auto bits = packed.view(at::kInt);
-  return bits.add(1 << (kDropped - 1)).bitwise_and_(-(1 << kDropped)).view(at::kFloat);
+  const auto rounded = bits.add(1 << (kDropped - 1)).bitwise_and_(-(1 << kDropped));
+  return at::where(packed.isnan(), packed, rounded.view(at::kFloat));
 }
 
 at::Tensor convolution(const at::Tensor& x_BCTHW, const at::Tensor& packed_OCtyx,
@@ -26,7 +27,10 @@ at::Tensor convolution(const at::Tensor& x_BCTHW, const at::Tensor& packed_OCtyx
   const auto x = x_BCTHW.contiguous(at::MemoryFormat::ChannelsLast3d);
   const auto bias = bias_O.contiguous();
   const at::Tensor& w = packed_OCtyx;
-  TORCH_CHECK(has_convolution(x.device(), x.scalar_type(), w.sizes()),
+  const bool bf16 = x.scalar_type() == at::kBFloat16;
+  TORCH_CHECK(x.is_cuda() && (bf16 || x.scalar_type() == at::kFloat) && w.dim() == 5 &&
+                  w.size(3) == 3 && w.size(4) == 3 &&
+                  gpu::has_convolution(bf16, w.size(1), w.size(0)),
               "no convolution by weights like these");
   for (const at::Tensor& other : {w, bias}) {
     TORCH_CHECK(other.dtype() == x.dtype() && other.device() == x.device(),
@@ -42,7 +46,7 @@ at::Tensor convolution(const at::Tensor& x_BCTHW, const at::Tensor& packed_OCtyx
                      x.options().memory_format(at::MemoryFormat::ChannelsLast3d));
   if (y.numel() == 0) return y;
   const auto axis = [](const at::Tensor& t, int64_t dim) { return static_cast<int>(t.size(dim)); };
-  const gpu::Convolution work{.bf16 = x.scalar_type() == at::kBFloat16,
+  const gpu::Convolution work{.bf16 = bf16,
                               .x = values<const void>(x),
                               .weight = values<const void>(w),
                               .bias = values<const void>(bias),

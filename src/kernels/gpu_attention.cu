@@ -20,23 +20,15 @@ namespace {
 
 using namespace hopper;  // NOLINT
 
-constexpr int kTile = 128;   // queries of a block, keys of a turn
-constexpr int kGroup = 128;  // threads of four warps
+constexpr int kTile = 128;  // queries of a block, keys of a turn
 constexpr int kGroupRows = kTile / 2;
-constexpr int kThreads = 3 * kGroup;
-constexpr int kPair = 2;
 constexpr int kPanel = 64, kRowBytes = 128;  // as wide as swizzled rows can be
 constexpr int kPanelBytes = kTile * kRowBytes, kTileBytes = 2 * kPanelBytes;
 constexpr int kStages = 2;
-constexpr int kWarps = 8;  // that compute
-constexpr float kLargeSum = 1e12F;
+constexpr float kLargeSum = 1e30F;  // times values up to 1e8 it is still an fp32
 
 struct Tile {
   uint16_t panels[kHeadDim / kPanel][kTile][kPanel];
-};
-
-struct Slot {
-  uint64_t full, empty;
 };
 
 struct Shared {
@@ -180,9 +172,6 @@ __device__ void attend(const Work& w, Shared& m) {
   const Address q = address_of(m.q.panels[0][group * kGroupRows]);
   const int mine = 1 + group, others = 2 - group;  // whose turn at the tensor cores it is
   if (group == 1) named_arrive(others, 2 * kGroup);
-  const auto release = [lane](Slot& slot) {
-    if (lane < kPair) arrive_at(slot.empty, lane);
-  };
 
   int turn = 0;
   for_places<Again>(w, [&](const Place& at, int n) {
@@ -197,7 +186,7 @@ __device__ void attend(const Work& w, Shared& m) {
     begin_scores(s, q, m.k[turn % kStages]);
     wait_for_products<0>();
     pin(s);
-    release(m.of_k[turn % kStages]);
+    m.of_k[turn % kStages].release_to_pair();
     const int keys = w.of.keys - (w.turns - 1) * kTile - lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < 64; ++i) {
@@ -220,12 +209,12 @@ __device__ void attend(const Work& w, Shared& m) {
       named_arrive(others, 2 * kGroup);
       wait_for_products<1>();
       pin(s);
-      release(m.of_k[turn % kStages]);
+      m.of_k[turn % kStages].release_to_pair();
       softmax.template operator()<Again>(s, w.scale);
       wait_for_products<0>();
       pin(o);
       pin(p);
-      release(m.of_v[stage]);
+      m.of_v[stage].release_to_pair();
       if constexpr (Again) {
 #pragma unroll
         for (int i = 0; i < 64; ++i) o[i] *= softmax.shrink[i / 2 % 2];
@@ -238,7 +227,7 @@ __device__ void attend(const Work& w, Shared& m) {
     begin_output(o, p, m.v[turn % kStages], w.turns > 1);
     wait_for_products<0>();
     pin(o);
-    release(m.of_v[turn % kStages]);
+    m.of_v[turn % kStages].release_to_pair();
     ++turn;
 
 #pragma unroll
@@ -267,13 +256,10 @@ __global__ void __cluster_dims__(kPair) __launch_bounds__(kThreads, 1)
   extern __shared__ __align__(1024) unsigned char memory[];
   auto& m = *reinterpret_cast<Shared*>(memory);
   if (threadIdx.x == 0) {
-    barrier_init(m.of_q.full, 1);
-    barrier_init(m.of_q.empty, kWarps);
-    for (Slot* slots : {m.of_k, m.of_v}) {
-      for (int stage = 0; stage < kStages; ++stage) {
-        barrier_init(slots[stage].full, 1);
-        barrier_init(slots[stage].empty, kPair * kWarps);
-      }
+    m.of_q.init(1);
+    for (int stage = 0; stage < kStages; ++stage) {
+      m.of_k[stage].init(kPair);
+      m.of_v[stage].init(kPair);
     }
     barrier_init_done();
   }
@@ -296,8 +282,6 @@ const char* map_of(CUtensorMap& map, const void* x, const Attention& a, int toke
                           .strides = {d, d * heads, d * heads * all},
                           .box = {kPanel, 1, static_cast<uint32_t>(rows), 1}});
 }
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 Work work_of(const Attention& a) {
   return {a, ceil_div(a.queries, kPair * kTile), ceil_div(a.keys, kTile),

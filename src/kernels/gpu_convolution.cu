@@ -15,10 +15,6 @@ namespace {
 
 using namespace hopper;  // NOLINT
 
-constexpr int kGroup = 128;  // threads of four warps: one group fetches, two multiply
-constexpr int kThreads = 3 * kGroup;
-constexpr int kWarps = 8;  // that multiply
-constexpr int kPair = 2;
 constexpr int kPlaces = 256;  // a block's
 constexpr int kSide = 3;
 constexpr int kRowBytes = 64, kDepthBytes = 32;
@@ -26,10 +22,6 @@ constexpr int kMostStages = 8, kMemory = 227 << 10;
 
 template <class T>
 constexpr int kChannels = kRowBytes / sizeof(T);  // fetched at a time
-
-struct Slot {
-  uint64_t full, empty;
-};
 
 struct Maps {
   CUtensorMap x, weight;
@@ -142,9 +134,6 @@ __device__ void multiply(const Work& w, unsigned char* memory, Slot* slots) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x % kGroup / 32;
   const int x_bytes = w.x_bytes(), bytes = x_bytes + kWeightBytes<N>;
   const int turns = w.of.taps * kSide * w.of.in / kChannels<T>;
-  const auto release = [&](int stage) {
-    if (lane < kPair) arrive_at(slots[stage].empty, lane);
-  };
   Ring ring{stages_of<N>(w)};
   for_places<N>(w, [&](const Place& p) {
     float sums[kHalves][N / 2];
@@ -176,14 +165,14 @@ __device__ void multiply(const Work& w, unsigned char* memory, Slot* slots) {
       products_begun();
       if (turn > 0) {
         wait_for_products<1>();
-        release(before);
+        slots[before].release_to_pair();
       }
       before = ring.stage;
       ring.advance();
     }
     wait_for_products<0>();
     for (auto& half : sums) pin(half);
-    release(before);
+    slots[before].release_to_pair();
     if (!p.real) return;
 
     const int channel = p.channel + lane % 4 * 2;
@@ -213,10 +202,7 @@ __global__ void __cluster_dims__(kPair) __launch_bounds__(kThreads, 1)
   const int stages = stages_of<N>(w);
   auto* slots = reinterpret_cast<Slot*>(memory + stages * (w.x_bytes() + kWeightBytes<N>));
   if (threadIdx.x == 0) {
-    for (int i = 0; i < stages; ++i) {
-      barrier_init(slots[i].full, 1);
-      barrier_init(slots[i].empty, kPair * kWarps);
-    }
+    for (int i = 0; i < stages; ++i) slots[i].init(kPair);
     barrier_init_done();
   }
   cluster_sync();
@@ -229,8 +215,6 @@ __global__ void __cluster_dims__(kPair) __launch_bounds__(kThreads, 1)
   }
   cluster_sync();  // no block ends while another may arrive at its barriers
 }
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /// With the boxes that cover a frame with the least around it.
 Work work_of(const Convolution& c) {
@@ -273,7 +257,7 @@ const char* start(const Convolution& c, cudaStream_t stream) {
   const int memory =
       stages_of<N>(w) * (w.x_bytes() + kWeightBytes<N> + static_cast<int>(sizeof(Slot)));
   cudaError_t error = cudaFuncSetAttribute(implicit_gemm_convolution<T, N>,
-                                           cudaFuncAttributeMaxDynamicSharedMemorySize, memory);
+                                           cudaFuncAttributeMaxDynamicSharedMemorySize, kMemory);
   if (error == cudaSuccess) {
     const int pairs = std::min(ceil_div(w.boxes(), kPair) * (c.out / N), processors() / kPair);
     implicit_gemm_convolution<T, N><<<kPair * pairs, kThreads, memory, stream>>>(maps, w);

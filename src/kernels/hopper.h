@@ -72,26 +72,48 @@ __device__ inline void named_arrive(int barrier, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }
 
-/// Copies a box of a [batch, tokens, heads, dim] tensor to shared memory and tells `barrier`.
-__device__ inline void copy_box(const CUtensorMap& map, void* to, uint64_t& barrier, int dim,
-                                int head, int token, int entry) {
+/// Copies a box of a tensor of four axes, from where it begins in each, innermost first, to shared
+/// memory and tells `barrier`.
+__device__ inline void copy_box(const CUtensorMap& map, void* to, uint64_t& barrier, int first,
+                                int second, int third, int fourth) {
   asm volatile(
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes"
       " [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(address_of(to)),
-      "l"(&map), "r"(address_of(&barrier)), "r"(dim), "r"(head), "r"(token), "r"(entry)
+      "l"(&map), "r"(address_of(&barrier)), "r"(first), "r"(second), "r"(third), "r"(fourth)
       : "memory");
 }
 
 /// The same to both blocks of a pair, whose two barriers are told.
 __device__ inline void copy_box_to_pair(const CUtensorMap& map, void* to, uint64_t& barrier,
-                                        int dim, int head, int token, int entry) {
+                                        int first, int second, int third, int fourth) {
   asm volatile(
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes"
       ".multicast::cluster [%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(address_of(to)),
-      "l"(&map), "r"(address_of(&barrier)), "r"(dim), "r"(head), "r"(token), "r"(entry),
+      "l"(&map), "r"(address_of(&barrier)), "r"(first), "r"(second), "r"(third), "r"(fourth),
       "h"(static_cast<uint16_t>(0b11))
       : "memory");
 }
+
+/// How our kernels share the work: blocks in pairs, a block of three groups of four warps, of
+/// which one fetches what the other two multiply.
+constexpr int kPair = 2, kGroup = 128, kThreads = 3 * kGroup;
+
+/// Of a place in shared memory that is filled by copies and emptied by those who multiply.
+struct Slot {
+  uint64_t full, empty;
+
+  /// `blocks`: whose warps read of what is copied here.
+  __device__ void init(int blocks) {
+    constexpr int kWarps = 2 * kGroup / 32;
+    barrier_init(full, 1);
+    barrier_init(empty, blocks * kWarps);
+  }
+
+  /// Called by whole warps, of what was copied to both blocks of the pair.
+  __device__ void release_to_pair() {
+    if (threadIdx.x % 32 < kPair) arrive_at(empty, threadIdx.x % 32);
+  }
+};
 
 /// Of the registers that a block has at its start, each group of four warps may keep fewer and
 /// others have more.

@@ -43,6 +43,8 @@ inline const char* tensor_map(CUtensorMap& map, const Boxed& x) {
   return result == CUDA_SUCCESS ? nullptr : "the driver has no tensor map for these sizes";
 }
 
+inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
 /// Of the current device.
 inline int processors() {
   int device = 0, count = 2;

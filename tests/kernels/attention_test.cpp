@@ -74,6 +74,10 @@ TEST_F(GpuAttention, IsRightWhereScoresTowerOverThoseOfTheKeysThatComeFirst) {
   x = draw({1, 1000, 1000, 3});
   x.q.select(2, 1).narrow(1, 700, 1).mul_(200);  // one row of one head
   EXPECT_LT(test::relative_l2(attention(x.q, x.k, x.v), exact(x)), kBound);
+
+  x = draw({1, 2000, 1500, 40});  // some of many tiles
+  for (int64_t head = 0; head < 40; head += 3) x.q.select(2, head).narrow(1, 300, 900).mul_(200);
+  EXPECT_LT(test::relative_l2(attention(x.q, x.k, x.v), exact(x)), kBound);
 }
 
 TEST_F(GpuAttention, KeepsWhatIsNotFiniteInItsRow) {

@@ -25,6 +25,8 @@ TEST(PackedWeight, IsTheNearestInTf32) {
   EXPECT_TRUE(packed.equal(cut_short(packed)));
   EXPECT_LE(((packed - w) / w).abs().max().item<float>(), 0x1p-11F);
   EXPECT_TRUE(packed_weight(w.to(at::kBFloat16)).equal(w.to(at::kBFloat16)));
+  const auto nan = at::full({1, 1, 1, 1, 1}, 0x7fffffff, at::kInt).view(at::kFloat);
+  EXPECT_TRUE(packed_weight(nan).isnan().all().item<bool>());
 }
 
 TEST(CutShort, MakesUpForWhatTensorCoresLeaveAway) {
@@ -63,6 +65,7 @@ TEST_P(GpuConvolution, IsTheSumsThatItMeans) {
   const auto y = convolution(x, packed_weight(w), bias);
   EXPECT_TRUE(y.is_contiguous(kLast));
   EXPECT_LT(test::relative_l2(y, exact(x, w, bias)), 4e-4);
+  if (x.size(1) % 32 != 0) return;  // too few for bf16
   const auto x16 = x.to(at::kBFloat16), w16 = w.to(at::kBFloat16), bias16 = bias.to(at::kBFloat16);
   const auto y16 = convolution(x16, packed_weight(w16), bias16);
   EXPECT_LT(test::relative_l2(y16, exact(x16, w16, bias16)), 2.5e-3);
@@ -79,7 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
     Shapes, GpuConvolution,
     testing::Values(Case{{1, 96, 3, 8, 32}, 96, 3}, Case{{1, 96, 3, 37, 51}, 96, 3},
                     Case{{2, 96, 4, 37, 51}, 192, 3}, Case{{1, 64, 2, 33, 70}, 128, 1},
-                    Case{{1, 384, 5, 60, 104}, 384, 3}, Case{{3, 256, 4, 5, 7}, 256, 2}));
+                    Case{{1, 384, 5, 60, 104}, 384, 3}, Case{{3, 256, 4, 5, 7}, 256, 2},
+                    Case{{5, 32, 1, 100, 260}, 96, 1}, Case{{1, 16, 3, 12, 20}, 96, 3}));
 
 }  // namespace
 }  // namespace reel::kernels

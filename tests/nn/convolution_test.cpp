@@ -72,6 +72,19 @@ TEST(Convolution, InBf16OfManyChannelsIsTheSame) {
   }
 }
 
+TEST(Convolution, InBf16OfOneFrameIsPackedToo) {
+  weights::ParamSet set{test::device(), at::kBFloat16};
+  const Convolution layer{weights::ParamScope(set, "layer."), {96, 32, 3, 3}};
+  for (auto& param : set.params()) {
+    param.tensor = (at::randn(param.shape) / 10).to(set.device(), at::kBFloat16);
+  }
+  const auto x = at::randn({2, 32, 3, 8, 9}).to(set.device(), at::kBFloat16);
+  const auto y = layer(x), strided = layer.strided(x, {1, 2, 2});
+  set.pack();
+  EXPECT_LT(test::relative_l2(layer(x), y), 5e-3);
+  EXPECT_LT(test::relative_l2(layer.strided(x, {1, 2, 2}), strided), 5e-3);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Convolutions,
     testing::Values(Case{{40, 7, 3, 3, 3}, {1, 7, 4, 3, 4}}, Case{{6, 7, 3, 3, 3}, {2, 7, 4, 9, 6}},
