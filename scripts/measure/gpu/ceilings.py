@@ -1,5 +1,7 @@
-"""What the GPU itself can do at Wan's shapes, through torch and cuDNN, on random data."""
+"""What the GPU itself can do at Wan's shapes, through torch and cuDNN, on random data; and our own kernels."""
 
+import json
+import subprocess
 import time
 from statistics import median
 
@@ -233,8 +235,19 @@ def bandwidth(bench, clock):
     yield "device to host, pinned", moved(host.numel(), clock(lambda: host.copy_(device, non_blocking=True)))
 
 
+def kernels(bench, clock):
+    """Ours beside libtorch's: it measures by itself."""
+    command = [bench.bundle / "run", "kernels_bench", bench.device, *(["tiny"] if bench.tiny else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        for line in running.stdout:
+            figure = json.loads(line)
+            yield figure.pop("name"), figure
+    if running.returncode:
+        raise RuntimeError(f"kernels_bench ended with {running.returncode}")
+
+
 # The most valuable first.
-WHAT = {f.__name__: f for f in (attention, matmul, bandwidth, attention_plans, fp8_attention, fp8_matmul, convolution,
+WHAT = {f.__name__: f for f in (kernels, attention, matmul, bandwidth, attention_plans, fp8_attention, fp8_matmul, convolution,
                                 vae_attention, sustained)}
 
 
