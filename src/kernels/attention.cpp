@@ -13,7 +13,10 @@ bool has_attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd) {
          std::max(q_BSHd.numel(), k_BTHd.numel()) / gpu::kHeadDim <= INT32_MAX && gpu::enabled();
 }
 
-at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const at::Tensor& v_BTHd) {
+bool prefers_exponents() { return gpu::enabled(/*measured=*/false); }
+
+at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const at::Tensor& v_BTHd,
+                     bool exponents) {
   TORCH_CHECK(has_attention(q_BSHd, k_BTHd), "no attention for queries like these");
   const auto q = q_BSHd.contiguous(), k = k_BTHd.contiguous(), v = v_BTHd.contiguous();
   TORCH_CHECK(k.sizes() == v.sizes() && k.size(0) == q.size(0) && k.size(2) == q.size(2) &&
@@ -31,6 +34,7 @@ at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const a
                       .heads = static_cast<int>(q.size(2)),
                       .queries = static_cast<int>(q.size(1)),
                       .keys = static_cast<int>(k.size(1)),
+                      .exponents = exponents,
                       .again = nullptr};
   const auto again = at::zeros({gpu::tiles_of(work)}, q.options().dtype(at::kInt));
   work.again = values<uint32_t>(again);

@@ -12,9 +12,9 @@
 /// cores work for the other. Two blocks, a pair, fetch half of the keys each for both.
 ///
 /// Not as there: exponentials are relative to the largest score among the first keys, not among
-/// all so far. With a bf16's range of exponents that is as exact, unless a later score is larger
-/// by far: then the sums tell, and the tile is done again by a kernel that follows the largest.
-/// On a GPU at its limit of power fewer instructions are a higher clock.
+/// all so far, or to nothing. With a bf16's range of exponents that is as exact, unless scores are
+/// larger by far: then the sums tell, and the tile is done again by a kernel that follows the
+/// largest. On a GPU at its limit of power fewer instructions are a higher clock.
 namespace reel::kernels::gpu {
 namespace {
 
@@ -25,7 +25,11 @@ constexpr int kGroupRows = kTile / 2;
 constexpr int kPanel = 64, kRowBytes = 128;  // as wide as swizzled rows can be
 constexpr int kPanelBytes = kTile * kRowBytes, kTileBytes = 2 * kPanelBytes;
 constexpr int kStages = 2;
-constexpr float kLargeSum = 1e30F;  // times values up to 1e8 it is still an fp32
+/// Of exponentials: larger, and times values it might be no fp32; smaller, and parts of it might.
+constexpr float kLargeSum = 1e30F, kSmallSum = 1e-20F;
+
+/// What exponentials are relative to.
+enum class Base { FirstKeys, Nothing, LargestSoFar };
 
 struct Tile {
   uint16_t panels[kHeadDim / kPanel][kTile][kPanel];
@@ -44,7 +48,7 @@ struct Work {
   Attention of;
   int pairs_of_tiles;  // of a head's queries
   int turns;           // over the keys
-  float scale;         // of scores, for powers of two
+  float scale;         // of scores, so that they are exponents of two
 };
 
 /// The two tiles of queries that a pair of blocks has at a time.
@@ -57,19 +61,19 @@ struct Place {
 };
 
 /// Calls work(place, n) for all that this pair has to do, n = 0, 1, …
-template <bool Again, class Do>
+template <Base kBase, class Do>
 __device__ void for_places(const Work& w, const Do& work) {
   const int tiles = w.pairs_of_tiles * w.of.heads * w.of.batch;
   int n = 0;
   for (int tile = blockIdx.x / kPair; tile < tiles; tile += gridDim.x / kPair) {
-    if (Again && !w.of.again[tile]) continue;
+    if (kBase == Base::LargestSoFar && !w.of.again[tile]) continue;
     const int head = tile / w.pairs_of_tiles;
     work(Place{tile, tile % w.pairs_of_tiles, head % w.of.heads, head / w.of.heads}, n++);
   }
 }
 
 /// One thread keeps queries, keys and values coming; the last keys first.
-template <bool Again>
+template <Base kBase>
 __device__ void fetch(const Maps& maps, const Work& w, Shared& m) {
   int turn = 0;
   const auto half_for_both = [&](const CUtensorMap& map, Tile& tile, Slot& slot, const Place& at,
@@ -83,7 +87,7 @@ __device__ void fetch(const Maps& maps, const Work& w, Shared& m) {
                        key + mine, at.entry);
     }
   };
-  for_places<Again>(w, [&](const Place& at, int n) {
+  for_places<kBase>(w, [&](const Place& at, int n) {
     wait(m.of_q.empty, (n & 1) ^ 1);
     arrive_expecting(m.of_q.full, kTileBytes);
     for (int panel = 0; panel < kHeadDim / kPanel; ++panel) {
@@ -107,14 +111,15 @@ __device__ float of_row(float value, const Combine& combine) {
 }
 
 /// The two rows of a thread: what their scores are relative to, and the sums of exponentials.
+template <Base kBase>
 struct Softmax {
   float offset[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, shrink[2];
 
-  /// Scores become their exponentials. `Raise`: relative to the largest so far, and what was
-  /// summed before is to be multiplied by `shrink`.
-  template <bool Raise>
-  __device__ void operator()(float (&s)[64], float scale) {
-    if constexpr (Raise) {
+  /// Scores become their exponentials. With the largest so far as base, what was summed before is
+  /// to be multiplied by `shrink`.
+  template <bool kFirst>
+  __device__ void take(float (&s)[64], float scale) {
+    if constexpr (kBase == Base::LargestSoFar || (kBase == Base::FirstKeys && kFirst)) {
       float most[2] = {-INFINITY, -INFINITY};
 #pragma unroll
       for (int i = 0; i < 64; ++i) most[i / 2 % 2] = fmaxf(most[i / 2 % 2], s[i]);
@@ -128,7 +133,8 @@ struct Softmax {
     }
 #pragma unroll
     for (int i = 0; i < 64; ++i) {
-      s[i] = hopper::exp2(fmaf(s[i], scale, -offset[i / 2 % 2]));
+      if constexpr (kBase != Base::Nothing) s[i] = fmaf(s[i], scale, -offset[i / 2 % 2]);
+      s[i] = hopper::exp2(s[i]);
       sum[i / 2 % 2] += s[i];
     }
   }
@@ -166,7 +172,7 @@ __device__ void begin_output(float (&o)[64], uint32_t (&p)[32], const Tile& v, b
 }
 
 /// A group's 64 queries of each tile.
-template <bool Again>
+template <Base kBase>
 __device__ void attend(const Work& w, Shared& m) {
   const int group = threadIdx.x / kGroup - 1, lane = threadIdx.x % 32;
   const Address q = address_of(m.q.panels[0][group * kGroupRows]);
@@ -174,10 +180,10 @@ __device__ void attend(const Work& w, Shared& m) {
   if (group == 1) named_arrive(others, 2 * kGroup);
 
   int turn = 0;
-  for_places<Again>(w, [&](const Place& at, int n) {
+  for_places<kBase>(w, [&](const Place& at, int n) {
     float s[64], o[64];
     uint32_t p[32];
-    Softmax softmax;
+    Softmax<kBase> softmax;
     const auto k_is_there = [&] { wait(m.of_k[turn % kStages].full, turn / kStages & 1); };
 
     // The first turn: keys beyond the last are nothing.
@@ -192,7 +198,7 @@ __device__ void attend(const Work& w, Shared& m) {
     for (int i = 0; i < 64; ++i) {
       if (i / 4 * 8 + i % 2 >= keys) s[i] = -INFINITY;
     }
-    softmax.template operator()<true>(s, w.scale);
+    softmax.template take<true>(s, w.scale);
     round(s, p);
 
     // Scores of the next keys and values of the last ones at once.
@@ -210,12 +216,12 @@ __device__ void attend(const Work& w, Shared& m) {
       wait_for_products<1>();
       pin(s);
       m.of_k[turn % kStages].release_to_pair();
-      softmax.template operator()<Again>(s, w.scale);
+      softmax.template take<false>(s, w.scale);
       wait_for_products<0>();
       pin(o);
       pin(p);
       m.of_v[stage].release_to_pair();
-      if constexpr (Again) {
+      if constexpr (kBase == Base::LargestSoFar) {
 #pragma unroll
         for (int i = 0; i < 64; ++i) o[i] *= softmax.shrink[i / 2 % 2];
       }
@@ -233,7 +239,8 @@ __device__ void attend(const Work& w, Shared& m) {
 #pragma unroll
     for (int row = 0; row < 2; ++row) {
       const float sum = of_row(softmax.sum[row], [](float a, float b) { return a + b; });
-      if (!Again && !(sum < kLargeSum)) w.of.again[at.tile] = 1;
+      const bool good = sum > kSmallSum && sum < kLargeSum;
+      if (kBase != Base::LargestSoFar && !good) w.of.again[at.tile] = 1;
       const int query = at.first_query() + group * kGroupRows + threadIdx.x % kGroup / 32 * 16 +
                         lane / 4 + 8 * row;
       if (query >= w.of.queries) continue;
@@ -250,7 +257,7 @@ __device__ void attend(const Work& w, Shared& m) {
   });
 }
 
-template <bool Again>
+template <Base kBase>
 __global__ void __cluster_dims__(kPair) __launch_bounds__(kThreads, 1)
     flash_attention(const __grid_constant__ Maps maps, const __grid_constant__ Work work) {
   extern __shared__ __align__(1024) unsigned char memory[];
@@ -266,10 +273,10 @@ __global__ void __cluster_dims__(kPair) __launch_bounds__(kThreads, 1)
   cluster_sync();
   if (threadIdx.x < kGroup) {
     give_registers<24>();
-    if (threadIdx.x == 0) fetch<Again>(maps, work, m);
+    if (threadIdx.x == 0) fetch<kBase>(maps, work, m);
   } else {
     take_registers<240>();
-    attend<Again>(work, m);
+    attend<kBase>(work, m);
   }
   cluster_sync();  // no block ends while another may arrive at its barriers
 }
@@ -285,15 +292,15 @@ const char* map_of(CUtensorMap& map, const void* x, const Attention& a, int toke
 
 Work work_of(const Attention& a) {
   return {a, ceil_div(a.queries, kPair * kTile), ceil_div(a.keys, kTile),
-          static_cast<float>(M_LOG2E / std::sqrt(kHeadDim))};
+          a.exponents ? 1 : static_cast<float>(M_LOG2E / std::sqrt(kHeadDim))};
 }
 
-template <bool Again>
+template <Base kBase>
 cudaError_t start(const Maps& maps, const Work& work, int blocks, cudaStream_t stream) {
   const cudaError_t error = cudaFuncSetAttribute(
-      flash_attention<Again>, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared));
+      flash_attention<kBase>, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared));
   if (error != cudaSuccess) return error;
-  flash_attention<Again><<<blocks, kThreads, sizeof(Shared), stream>>>(maps, work);
+  flash_attention<kBase><<<blocks, kThreads, sizeof(Shared), stream>>>(maps, work);
   return cudaGetLastError();
 }
 
@@ -313,8 +320,9 @@ const char* run(const Attention& a, void* stream) {
   const auto pairs = static_cast<int>(std::min<int64_t>(tiles_of(a), processors() / kPair));
   auto* on = static_cast<cudaStream_t>(stream);
   const Work work = work_of(a);
-  cudaError_t error = start<false>(maps, work, kPair * pairs, on);
-  if (error == cudaSuccess) error = start<true>(maps, work, kPair * pairs, on);
+  cudaError_t error = a.exponents ? start<Base::Nothing>(maps, work, kPair * pairs, on)
+                                  : start<Base::FirstKeys>(maps, work, kPair * pairs, on);
+  if (error == cudaSuccess) error = start<Base::LargestSoFar>(maps, work, kPair * pairs, on);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 

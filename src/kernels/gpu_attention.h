@@ -11,6 +11,7 @@ struct Attention {
   const void *q, *k, *v;
   void* out;
   int batch, heads, queries, keys;
+  bool exponents;  // weights are powers of two of q kᵀ as it is, else e to the q kᵀ / √kHeadDim
   /// `tiles_of` zeros: it marks there what it computes a second time.
   uint32_t* again;
 };

@@ -4,8 +4,9 @@
 
 namespace reel::kernels::gpu {
 
-/// Whether `run` can be had: built with nvcc, on a Hopper GPU, and REEL_FUSED_KERNELS is not 0.
-bool enabled();
+/// Whether our kernels can be had: built with nvcc, on a Hopper GPU. REEL_FUSED_KERNELS decides, 0
+/// for none and 1 for all; without it those that were `measured` to be worth it.
+bool enabled(bool measured = true);
 
 /// Whether so many tokens of this width can be run: whole vectors, few enough for one block.
 bool fits(int64_t tokens, int64_t width);

@@ -5,7 +5,7 @@
 /// Built without nvcc.
 namespace reel::kernels::gpu {
 
-bool enabled() { return false; }
+bool enabled(bool) { return false; }
 bool fits(int64_t, int64_t) { return false; }
 const char* run(const Chain&, bool, void*) { return "built without nvcc"; }
 const char* run(const Turn&, bool, void*) { return "built without nvcc"; }

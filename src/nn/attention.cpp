@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/SDPBackend.h>
 
+#include <cmath>
+
 #include "reel/base/log.h"
 #include "reel/kernels/attention.h"
 
@@ -14,6 +16,10 @@ constexpr int64_t kManyKeys = 2048;
 
 bool ours(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd) {
   return k_BTHd.size(1) >= kManyKeys && kernels::has_attention(q_BSHd, k_BTHd);
+}
+
+bool by_exponents(const at::Tensor& q_BSHd) {
+  return ours(q_BSHd, q_BSHd) && kernels::prefers_exponents();
 }
 
 const char* backend_of(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd) {
@@ -40,6 +46,16 @@ at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const a
   return at::scaled_dot_product_attention(q_BSHd.transpose(1, 2), k_BTHd.transpose(1, 2),
                                           v_BTHd.transpose(1, 2))
       .transpose(1, 2);
+}
+
+double query_factor(const at::Tensor& tokens_BSHd) {
+  return by_exponents(tokens_BSHd) ? M_LOG2E / std::sqrt(tokens_BSHd.size(3)) : 1;
+}
+
+at::Tensor attention_of_scaled(const at::Tensor& q_BSHd, const at::Tensor& k_BSHd,
+                               const at::Tensor& v_BSHd) {
+  return by_exponents(q_BSHd) ? kernels::attention(q_BSHd, k_BSHd, v_BSHd, /*exponents=*/true)
+                              : attention(q_BSHd, k_BSHd, v_BSHd);
 }
 
 void log_attention(c10::Device device) {

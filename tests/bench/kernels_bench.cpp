@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -86,13 +87,17 @@ void attention(const Run& run, const std::string& name, int64_t heads, int64_t q
     return run.random({1, tokens, heads, 128}, at::kBFloat16);
   };
   const auto q = draw(queries), k = draw(keys), v = draw(keys);
-  const Call ours = [&] { return kernels::attention(q, k, v); };
-  run.compare("attention " + name, flops({4, 128, heads, queries, keys}),
-              kernels::has_attention(q, k) ? ours : Call(), [&] {
-                return at::scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2),
-                                                        v.transpose(1, 2))
-                    .transpose(1, 2);
-              });
+  const auto scaled = (q.to(at::kFloat) * (M_LOG2E / std::sqrt(128))).to(at::kBFloat16);
+  const auto compare = [&](const std::string& what, const Call& ours) {
+    run.compare("attention " + name + what, flops({4, 128, heads, queries, keys}),
+                kernels::has_attention(q, k) ? ours : Call(), [&] {
+                  return at::scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2),
+                                                          v.transpose(1, 2))
+                      .transpose(1, 2);
+                });
+  };
+  compare("", [&] { return kernels::attention(q, k, v); });
+  compare(", exponents", [&] { return kernels::attention(scaled, k, v, /*exponents=*/true); });
 }
 
 struct Shape {

@@ -59,6 +59,29 @@ TEST_F(GpuAttention, IsSoftmaxOverTheTokensOfEachHead) {
   }
 }
 
+/// Queries as a model makes them whose scores are to be exponents of two, and what they mean.
+Inputs scaled(Inputs x) {
+  x.q = (x.q.to(at::kFloat) * (M_LOG2E / std::sqrt(128))).to(at::kBFloat16);
+  return x;
+}
+at::Tensor exact_of_scaled(Inputs x) {
+  x.q = x.q.to(at::kDouble) * (std::sqrt(128) / M_LOG2E);
+  return exact(x);
+}
+
+TEST_F(GpuAttention, TakesScoresThatAreExponents) {
+  for (const Shape& shape : {Shape{1, 257, 129, 2}, Shape{1, 5000, 700, 12}, Shape{1, 64, 1, 1}}) {
+    const Inputs x = scaled(draw(shape));
+    EXPECT_LT(test::relative_l2(attention(x.q, x.k, x.v, true), exact_of_scaled(x)), kBound);
+  }
+  Inputs high = scaled(draw({1, 600, 500, 40})), low = high;  // sums of exponentials out of range
+  high.q.select(2, 3).mul_(100);
+  EXPECT_LT(test::relative_l2(attention(high.q, high.k, high.v, true), exact_of_scaled(high)),
+            kBound);
+  low.q = at::full_like(low.q, -2), low.k = low.k * 0.01 + 1;
+  EXPECT_LT(test::relative_l2(attention(low.q, low.k, low.v, true), exact_of_scaled(low)), kBound);
+}
+
 TEST_F(GpuAttention, SeesTheLastKey) {
   const Inputs x = draw({1, 257, 129, 2});
   const auto less = [](const at::Tensor& t) { return t.narrow(1, 0, 128); };

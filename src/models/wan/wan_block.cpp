@@ -42,13 +42,16 @@ at::Tensor WanAttention::over_self(const at::Tensor& x_BSD, const nn::Rope& rope
   const int64_t S = x_BSD.size(1);
   const auto cos_SR = of_rank(rope.cos_SR, 0, context.first_token, S);
   const auto sin_SR = of_rank(rope.sin_SR, 0, context.first_token, S);
-  const auto turned = [&](const nn::Linear& to, const nn::RmsNorm& norm) {
-    return kernels::rms_norm_rope(to(x_BSD), norm.weight.tensor, norm.eps, cos_SR, sin_SR)
+  const auto turned = [&](const nn::Linear& to, const nn::RmsNorm& norm, double factor) {
+    const auto scaled = [factor](const at::Tensor& x) { return factor == 1 ? x : x * factor; };
+    return kernels::rms_norm_rope(to(x_BSD), norm.weight.tensor, norm.eps, scaled(cos_SR),
+                                  scaled(sin_SR))
         .unflatten(2, {heads, -1});
   };
-  const auto q_BSHd = turned(to_q, norm_q), k_BSHd = turned(to_k, norm_k);
+  const double factor = nn::query_factor(x_BSD.unflatten(2, {heads, -1}));
+  const auto q_BSHd = turned(to_q, norm_q, factor), k_BSHd = turned(to_k, norm_k, 1);
   const auto v_BSHd = to_v(x_BSD).unflatten(2, {heads, -1});
-  return to_out(nn::attention(q_BSHd, k_BSHd, v_BSHd).flatten(2));
+  return to_out(nn::attention_of_scaled(q_BSHd, k_BSHd, v_BSHd).flatten(2));
 }
 
 ContextKeys WanAttention::keys_of(const at::Tensor& context_BTD) const {
