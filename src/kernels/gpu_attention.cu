@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "gpu_attention.h"
-#include "tensor_map.h"
+#include "launch.h"
 #include "wgmma.h"
 
 /// Attention as in FlashAttention-3 (Shah et al., 2024): of each block one group of warps fetches
@@ -295,15 +295,6 @@ Work work_of(const Attention& a) {
           a.exponents ? 1 : static_cast<float>(M_LOG2E / std::sqrt(kHeadDim))};
 }
 
-template <Base kBase>
-cudaError_t start(const Maps& maps, const Work& work, int blocks, cudaStream_t stream) {
-  const cudaError_t error = cudaFuncSetAttribute(
-      flash_attention<kBase>, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared));
-  if (error != cudaSuccess) return error;
-  flash_attention<kBase><<<blocks, kThreads, sizeof(Shared), stream>>>(maps, work);
-  return cudaGetLastError();
-}
-
 }  // namespace
 
 int64_t tiles_of(const Attention& a) {
@@ -318,11 +309,13 @@ const char* run(const Attention& a, void* stream) {
     if (why) return why;
   }
   const auto pairs = static_cast<int>(std::min<int64_t>(tiles_of(a), processors() / kPair));
-  auto* on = static_cast<cudaStream_t>(stream);
   const Work work = work_of(a);
-  cudaError_t error = a.exponents ? start<Base::Nothing>(maps, work, kPair * pairs, on)
-                                  : start<Base::FirstKeys>(maps, work, kPair * pairs, on);
-  if (error == cudaSuccess) error = start<Base::LargestSoFar>(maps, work, kPair * pairs, on);
+  const auto start = [&](const auto& kernel) {
+    return launch(kernel, pairs, sizeof(Shared), static_cast<cudaStream_t>(stream), maps, work);
+  };
+  cudaError_t error =
+      start(a.exponents ? flash_attention<Base::Nothing> : flash_attention<Base::FirstKeys>);
+  if (error == cudaSuccess) error = start(flash_attention<Base::LargestSoFar>);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 

@@ -2,7 +2,7 @@
 
 #include "bf16.h"
 #include "gpu_convolution.h"
-#include "tensor_map.h"
+#include "launch.h"
 #include "wgmma.h"
 
 /// A convolution as products of matrices. A block has 256 places of a frame, box by box, and 96 or
@@ -256,13 +256,8 @@ const char* start(const Convolution& c, cudaStream_t stream) {
   if (why) return why;
   const int memory =
       stages_of<N>(w) * (w.x_bytes() + kWeightBytes<N> + static_cast<int>(sizeof(Slot)));
-  cudaError_t error = cudaFuncSetAttribute(implicit_gemm_convolution<T, N>,
-                                           cudaFuncAttributeMaxDynamicSharedMemorySize, kMemory);
-  if (error == cudaSuccess) {
-    const int pairs = std::min(ceil_div(w.boxes(), kPair) * (c.out / N), processors() / kPair);
-    implicit_gemm_convolution<T, N><<<kPair * pairs, kThreads, memory, stream>>>(maps, w);
-    error = cudaGetLastError();
-  }
+  const int pairs = std::min(ceil_div(w.boxes(), kPair) * (c.out / N), processors() / kPair);
+  const cudaError_t error = launch(implicit_gemm_convolution<T, N>, pairs, memory, stream, maps, w);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 

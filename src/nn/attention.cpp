@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <ATen/SDPBackend.h>
 
-#include <cmath>
-
 #include "reel/base/log.h"
 #include "reel/kernels/attention.h"
 
@@ -16,10 +14,6 @@ constexpr int64_t kManyKeys = 2048;
 
 bool ours(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd) {
   return k_BTHd.size(1) >= kManyKeys && kernels::has_attention(q_BSHd, k_BTHd);
-}
-
-bool by_exponents(const at::Tensor& q_BSHd) {
-  return ours(q_BSHd, q_BSHd) && kernels::prefers_exponents();
 }
 
 const char* backend_of(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd) {
@@ -41,21 +35,17 @@ const char* backend_of(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd) {
 
 }  // namespace
 
-at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const at::Tensor& v_BTHd) {
-  if (ours(q_BSHd, k_BTHd)) return kernels::attention(q_BSHd, k_BTHd, v_BTHd);
+at::Tensor attention(const at::Tensor& q_BSHd, const at::Tensor& k_BTHd, const at::Tensor& v_BTHd,
+                     bool exponents) {
+  if (ours(q_BSHd, k_BTHd)) return kernels::attention(q_BSHd, k_BTHd, v_BTHd, exponents);
+  TORCH_CHECK(!exponents, "no attention by exponents for queries like these");
   return at::scaled_dot_product_attention(q_BSHd.transpose(1, 2), k_BTHd.transpose(1, 2),
                                           v_BTHd.transpose(1, 2))
       .transpose(1, 2);
 }
 
-double query_factor(const at::Tensor& tokens_BSHd) {
-  return by_exponents(tokens_BSHd) ? M_LOG2E / std::sqrt(tokens_BSHd.size(3)) : 1;
-}
-
-at::Tensor attention_of_scaled(const at::Tensor& q_BSHd, const at::Tensor& k_BSHd,
-                               const at::Tensor& v_BSHd) {
-  return by_exponents(q_BSHd) ? kernels::attention(q_BSHd, k_BSHd, v_BSHd, /*exponents=*/true)
-                              : attention(q_BSHd, k_BSHd, v_BSHd);
+bool prefers_exponents(const at::Tensor& tokens_BSHd) {
+  return ours(tokens_BSHd, tokens_BSHd) && kernels::prefers_exponents();
 }
 
 void log_attention(c10::Device device) {

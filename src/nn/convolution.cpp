@@ -52,22 +52,21 @@ Convolution::Convolution(const weights::ParamScope& scope, std::vector<int64_t> 
 
 bool Convolution::is_packed() const { return packed_weight && packed_weight->tensor.defined(); }
 
-at::Tensor Convolution::weight_OCtyx() const {
-  return is_packed() ? packed_weight->tensor : five_dims(weight.tensor);
+at::Tensor Convolution::weight_OCtyx(int64_t taps) const {
+  const at::Tensor all = is_packed() ? packed_weight->tensor : five_dims(weight.tensor);
+  return taps > 0 ? all.narrow(2, all.size(2) - taps, taps) : all;
 }
 
 at::Tensor Convolution::operator()(const at::Tensor& x, int64_t taps) const {
   const bool onednn = onednn_takes(x.device(), x.scalar_type());
-  const bool ours = !onednn && is_packed();
-  if (!onednn && !ours && weight.tensor.dim() == 4) {  // frames as a batch
+  if (!onednn && is_packed()) return kernels::convolution(x, weight_OCtyx(taps), bias.tensor);
+  if (!onednn && weight.tensor.dim() == 4) {  // frames as a batch
     return at::conv2d(x.transpose(1, 2).flatten(0, 1), weight.tensor, bias.tensor, /*stride=*/1,
                       {weight.tensor.size(2) / 2, weight.tensor.size(3) / 2})
         .unflatten(0, {x.size(0), x.size(2)})
         .transpose(1, 2);
   }
-  at::Tensor w_OCtyx = weight_OCtyx();
-  if (taps > 0) w_OCtyx = w_OCtyx.narrow(2, w_OCtyx.size(2) - taps, taps);
-  if (ours) return kernels::convolution(x, w_OCtyx, bias.tensor);
+  const at::Tensor w_OCtyx = weight_OCtyx(taps);
   const std::array<int64_t, 3> padding{0, w_OCtyx.size(3) / 2, w_OCtyx.size(4) / 2};
   const std::array<int64_t, 3> ones{1, 1, 1};
   if (!onednn) return at::conv3d(x, w_OCtyx, bias.tensor, ones, padding);

@@ -28,7 +28,7 @@ struct Run {
     return at::randn(shape, at::device(device)).to(dtype);
   }
 
-  /// `ours`: none.
+  /// `ours` may be none.
   void compare(const std::string& name, double work, const Call& ours, const Call& torch) const {
     constexpr int kRounds = 5;
     nlohmann::json found{{"name", name}};

@@ -5,6 +5,12 @@
 namespace reel::nn {
 namespace {
 
+void fill(weights::ParamSet& set, double scale) {
+  for (auto& param : set.params()) {
+    param.tensor = (at::randn(param.shape) * scale).to(set.device(), set.compute());
+  }
+}
+
 struct Case {
   std::vector<int64_t> weight;
   std::vector<int64_t> x;
@@ -13,9 +19,7 @@ struct Case {
 /// Of few places and of many beside the output's channels: two ways on the CPU.
 class Convolutions : public testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
-    for (auto& param : set.params()) param.tensor = at::randn(param.shape).to(set.device());
-  }
+  void SetUp() override { fill(set, 1); }
 
   at::Tensor expected(const at::Tensor& x, int64_t taps) const {
     auto w = layer.weight.tensor.to(at::kDouble);
@@ -57,9 +61,7 @@ TEST_P(Convolutions, PackingLeavesOneCopy) {
 TEST(Convolution, InBf16OfManyChannelsIsTheSame) {
   weights::ParamSet set{test::device(), at::kBFloat16};
   const Convolution layer{weights::ParamScope(set, "layer."), {96, 32, 3, 3, 3}};
-  for (auto& param : set.params()) {
-    param.tensor = (at::randn(param.shape) / 30).to(set.device(), at::kBFloat16);
-  }
+  fill(set, 1.0 / 30);
   const auto x = at::randn({2, 32, 4, 5, 9}).to(set.device(), at::kBFloat16);
   const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
   const auto w = wide(layer.weight.tensor), bias = wide(layer.bias.tensor);
@@ -75,9 +77,7 @@ TEST(Convolution, InBf16OfManyChannelsIsTheSame) {
 TEST(Convolution, InBf16OfOneFrameIsPackedToo) {
   weights::ParamSet set{test::device(), at::kBFloat16};
   const Convolution layer{weights::ParamScope(set, "layer."), {96, 32, 3, 3}};
-  for (auto& param : set.params()) {
-    param.tensor = (at::randn(param.shape) / 10).to(set.device(), at::kBFloat16);
-  }
+  fill(set, 1.0 / 10);
   const auto x = at::randn({2, 32, 3, 8, 9}).to(set.device(), at::kBFloat16);
   const auto y = layer(x), strided = layer.strided(x, {1, 2, 2});
   set.pack();

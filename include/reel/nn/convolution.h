@@ -31,7 +31,7 @@ struct Convolution {
 
  private:
   bool is_packed() const;
-  at::Tensor weight_OCtyx() const;
+  at::Tensor weight_OCtyx(int64_t taps = 0) const;
 };
 
 }  // namespace reel::nn

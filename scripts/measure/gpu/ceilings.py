@@ -247,8 +247,8 @@ def kernels(bench, clock):
 
 
 # The most valuable first.
-WHAT = {f.__name__: f for f in (kernels, attention, matmul, bandwidth, attention_plans, fp8_attention, fp8_matmul, convolution,
-                                vae_attention, sustained)}
+WHAT = {f.__name__: f for f in (kernels, attention, matmul, bandwidth, attention_plans, fp8_attention, fp8_matmul,
+                                convolution, vae_attention, sustained)}
 
 
 def measure(bench, what):

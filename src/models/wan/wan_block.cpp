@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "reel/base/error.h"
 #include "reel/nn/attention.h"
@@ -40,18 +41,21 @@ at::Tensor WanAttention::over_self(const at::Tensor& x_BSD, const nn::Rope& rope
     throw Error(ErrorCode::Unsupported, "transformer: tokens shared by several ranks");
   }
   const int64_t S = x_BSD.size(1);
-  const auto cos_SR = of_rank(rope.cos_SR, 0, context.first_token, S);
-  const auto sin_SR = of_rank(rope.sin_SR, 0, context.first_token, S);
-  const auto turned = [&](const nn::Linear& to, const nn::RmsNorm& norm, double factor) {
-    const auto scaled = [factor](const at::Tensor& x) { return factor == 1 ? x : x * factor; };
-    return kernels::rms_norm_rope(to(x_BSD), norm.weight.tensor, norm.eps, scaled(cos_SR),
-                                  scaled(sin_SR))
+  const nn::Rope of_keys{of_rank(rope.cos_SR, 0, context.first_token, S),
+                         of_rank(rope.sin_SR, 0, context.first_token, S)};
+  nn::Rope of_queries = of_keys;
+  const bool exponents = nn::prefers_exponents(x_BSD.unflatten(2, {heads, -1}));
+  if (exponents) {
+    const double factor = M_LOG2E / std::sqrt(x_BSD.size(2) / heads);
+    of_queries = {of_keys.cos_SR * factor, of_keys.sin_SR * factor};
+  }
+  const auto turned = [&](const nn::Linear& to, const nn::RmsNorm& norm, const nn::Rope& by) {
+    return kernels::rms_norm_rope(to(x_BSD), norm.weight.tensor, norm.eps, by.cos_SR, by.sin_SR)
         .unflatten(2, {heads, -1});
   };
-  const double factor = nn::query_factor(x_BSD.unflatten(2, {heads, -1}));
-  const auto q_BSHd = turned(to_q, norm_q, factor), k_BSHd = turned(to_k, norm_k, 1);
+  const auto q_BSHd = turned(to_q, norm_q, of_queries), k_BSHd = turned(to_k, norm_k, of_keys);
   const auto v_BSHd = to_v(x_BSD).unflatten(2, {heads, -1});
-  return to_out(nn::attention_of_scaled(q_BSHd, k_BSHd, v_BSHd).flatten(2));
+  return to_out(nn::attention(q_BSHd, k_BSHd, v_BSHd, exponents).flatten(2));
 }
 
 ContextKeys WanAttention::keys_of(const at::Tensor& context_BTD) const {

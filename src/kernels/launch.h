@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "hopper.h"
+
 /// What a launch on Hopper needs of the host.
 namespace reel::kernels::gpu {
 
@@ -51,6 +53,18 @@ inline int processors() {
   cudaGetDevice(&device);
   cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
   return count;
+}
+
+/// Starts a kernel of ours; it may have all the shared memory that a block can.
+template <class... Arguments>
+cudaError_t launch(void (*kernel)(Arguments...), int pairs, int memory, cudaStream_t stream,
+                   const Arguments&... arguments) {
+  constexpr int kMostMemory = 227 << 10;
+  const cudaError_t error =
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostMemory);
+  if (error != cudaSuccess) return error;
+  kernel<<<hopper::kPair * pairs, hopper::kThreads, memory, stream>>>(arguments...);
+  return cudaGetLastError();
 }
 
 }  // namespace reel::kernels::gpu
