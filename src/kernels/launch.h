@@ -20,6 +20,12 @@ struct Boxed {
   uint32_t box[4];
 };
 
+/// The same; the runtime does not keep it, or whoever asks next would take it for theirs.
+inline cudaError_t taken(cudaError_t error) {
+  if (error != cudaSuccess) cudaGetLastError();
+  return error;
+}
+
 /// Null, or why there is no map.
 inline const char* tensor_map(CUtensorMap& map, const Boxed& x) {
   using Encode = decltype(&cuTensorMapEncodeTiled);
@@ -29,7 +35,7 @@ inline const char* tensor_map(CUtensorMap& map, const Boxed& x) {
     cudaDriverEntryPointQueryResult result{};
     const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found,
                                                                12000, cudaEnableDefault, &result);
-    return error == cudaSuccess ? reinterpret_cast<Encode>(found) : nullptr;
+    return taken(error) == cudaSuccess ? reinterpret_cast<Encode>(found) : nullptr;
   }();
   if (!encode) return "the driver has no tensor maps";
   const uint64_t bytes = x.bf16 ? 2 : 4;
@@ -62,7 +68,7 @@ cudaError_t launch(void (*kernel)(Arguments...), int pairs, int memory, cudaStre
   constexpr int kMostMemory = 227 << 10;
   const cudaError_t error =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostMemory);
-  if (error != cudaSuccess) return error;
+  if (taken(error) != cudaSuccess) return error;
   kernel<<<hopper::kPair * pairs, hopper::kThreads, memory, stream>>>(arguments...);
   return cudaGetLastError();
 }
