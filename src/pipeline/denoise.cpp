@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <tuple>
 
 #include "decode.h"
 #include "reel/sampling/guidance.h"
@@ -41,15 +42,37 @@ class StepFence {
 /// Previews between the device, which makes them during their steps, and the host.
 class PreviewsOnTheirWay {
  public:
+  explicit PreviewsOnTheirWay(at::Device device) : device_(device) {}
+
+  /// Where the GPU is lost, to free pinned memory throws, which would end the process: it is left.
+  ~PreviewsOnTheirWay() {
+    if (!device_.is_cuda() || (made_.empty() && spare_.empty())) return;
+    try {
+      c10::impl::VirtualGuardImpl(device_.type()).synchronizeDevice(device_.index());
+    } catch (const std::exception&) {
+      for (auto& [on_host, step] : made_) std::ignore = on_host.unsafeReleaseTensorImpl();
+      for (auto& on_host : spare_) std::ignore = on_host.unsafeReleaseTensorImpl();
+    }
+  }
+
+  PreviewsOnTheirWay(const PreviewsOnTheirWay&) = delete;
+  PreviewsOnTheirWay& operator=(const PreviewsOnTheirWay&) = delete;
+
   void begin(const at::Tensor& rgb_hw3, int step) {
-    const auto pinned = at::TensorOptions().dtype(at::kByte).pinned_memory(rgb_hw3.is_cuda());
-    made_.push_back({at::empty(rgb_hw3.sizes(), pinned).copy_(rgb_hw3, true), step});
+    if (spare_.empty()) {
+      const auto pinned = at::TensorOptions().dtype(at::kByte).pinned_memory(device_.is_cuda());
+      spare_.push_back(at::empty(rgb_hw3.sizes(), pinned));
+    }
+    made_.push_back({spare_.back(), step});
+    spare_.pop_back();
+    made_.back().on_host.copy_(rgb_hw3, /*non_blocking=*/true);
   }
 
   /// The next that was made by the end of step `done`.
   std::optional<gen::Image> arrived(int done) {
     if (made_.empty() || made_.front().step > done) return std::nullopt;
     gen::Frames one = to_frames(made_.front().on_host.unsqueeze(0));
+    spare_.push_back(made_.front().on_host);
     made_.pop_front();
     return gen::Image{one.width, one.height, std::move(one.rgb)};
   }
@@ -59,7 +82,9 @@ class PreviewsOnTheirWay {
     at::Tensor on_host;
     int step;
   };
+  at::Device device_;
   std::deque<Preview> made_;
+  std::vector<at::Tensor> spare_;
 };
 
 }  // namespace
@@ -185,7 +210,7 @@ gen::Control::Ask denoise(Denoiser& denoiser, Denoising& state, int first, gen::
                           dist::Group& group, Dump& dump) {
   using Ask = gen::Control::Ask;
   StepFence fence(state.latents_1CThw.device());
-  PreviewsOnTheirWay previews;
+  PreviewsOnTheirWay previews(state.latents_1CThw.device());
   const int steps = denoiser.steps() - first;
   control.report({gen::Stage::Denoising, state.step - first, steps});
   while (state.step < denoiser.steps()) {
