@@ -183,7 +183,12 @@ struct Engine::Body {
         });
       });
       const double loaded = watch.seconds();
-      rank.run([&] { translated([&] { warm_up(); }); });
+      rank.run([&] {
+        translated([&] {
+          warm_up();
+          if (device.is_cuda()) left = memory_left(device);  // libraries loaded their kernels
+        });
+      });
       pipeline->dump_to(options.dump);
       log::info("model.ready", {{"model", description.model},
                                 {"device", description.device},
@@ -229,12 +234,13 @@ struct Engine::Body {
     }
   }
 
-  /// After a fault: gives the GPU's free memory back, or finds that the GPU is lost, and the
-  /// engine with it.
-  void recover() {
+  /// After a fault: gives the GPU's free memory back, and if it was too little what is kept between
+  /// videos; or finds that the GPU is lost, and the engine with it.
+  void recover(ErrorCode fault) {
     if (!device.is_cuda()) return;
     try {
       at::detail::getCUDAHooks().deviceSynchronize(device.index());
+      if (fault == ErrorCode::OutOfMemory) pipeline->forget();
       at::getDeviceAllocator(at::kCUDA)->emptyCache();
     } catch (const std::exception& error) {
       log::error("device.lost", {{"device", device.str()}, {"why", error.what()}});
@@ -300,8 +306,11 @@ gen::Outcome Engine::generate(const gen::ResolvedRequest& request, int output,
         outcome.peak_memory_mb = peak_memory_mb(body_->device);
       });
     });
+  } catch (const Error& error) {
+    body_->rank.run([&] { body_->recover(error.code()); });
+    throw;
   } catch (...) {
-    body_->rank.run([&] { body_->recover(); });
+    body_->rank.run([&] { body_->recover(ErrorCode::Internal); });
     throw;
   }
   return outcome;

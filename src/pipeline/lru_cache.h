@@ -27,6 +27,8 @@ class LruCache {
     if (entries_.size() > capacity_) entries_.pop_back();
   }
 
+  void clear() { entries_.clear(); }
+
  private:
   size_t capacity_;
   std::list<std::pair<Key, Value>> entries_;  // the last used first

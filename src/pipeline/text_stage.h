@@ -31,6 +31,9 @@ class TextStage {
 
   EncodedPrompt encode(const std::string& prompt, int max_sequence_length);
 
+  /// Frees what is kept of earlier prompts.
+  void forget() { cache_.clear(); }
+
  private:
   text::Tokenizer tokenizer_;
   weights::ParamSet params_;

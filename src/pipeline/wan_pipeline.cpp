@@ -263,6 +263,11 @@ WanPipeline::WanPipeline(const config::ModelFolder& folder, const Options& optio
 
 WanPipeline::~WanPipeline() = default;
 
+void WanPipeline::forget() {
+  components_->text.forget();
+  components_->conditions.clear();
+}
+
 gen::Outcome WanPipeline::generate(const gen::ResolvedRequest& request, int output,
                                    const gen::Snapshot* snapshot, gen::FrameSink& sink,
                                    gen::Control& control, dist::Group& group) {

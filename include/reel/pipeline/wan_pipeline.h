@@ -42,6 +42,9 @@ class WanPipeline {
                         const gen::Snapshot* snapshot, gen::FrameSink& sink, gen::Control& control,
                         dist::Group& group);
 
+  /// Frees what is kept of earlier videos' prompts, pictures and videos.
+  void forget();
+
  private:
   struct Components;
   std::unique_ptr<Components> components_;
