@@ -34,7 +34,8 @@ struct Rows {
     table.stride = kept.stride(0);
     if (row_of_BS.defined()) {
       index = row_of_BS.contiguous();
-      TORCH_CHECK(index.numel() == tokens, "one row index a token");
+      TORCH_CHECK(index.numel() == tokens && index.device() == x_BSD.device(),
+                  "one row index a token, beside it");
       table.row_of = index.const_data_ptr<int64_t>();
     } else {
       TORCH_CHECK(tokens % R == 0, "tokens fall into equal runs");
@@ -123,6 +124,11 @@ void run_on_cpu(const Turn& t, const at::Tensor& x_BSD) {
 }
 
 }  // namespace
+
+bool has_passes(c10::Device device, c10::ScalarType dtype) {
+  return (dtype == at::kFloat || dtype == at::kBFloat16) &&
+         (device.is_cpu() || (device.is_cuda() && gpu::enabled()));
+}
 
 at::Tensor layer_norm(const at::Tensor& x_BSD, const Affine& affine, const at::Tensor& row_of_BS,
                       double eps) {

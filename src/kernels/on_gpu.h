@@ -5,15 +5,15 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "gpu_rows.h"
+#include "reel/kernels/norms.h"
 
 /// From tensors to the pointers of token_rows.h.
 namespace reel::kernels {
 
 /// Whether there is a fused pass for x.
 inline bool is_fused(const at::Tensor& x) {
-  const bool known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return known && (x.is_cpu() || (x.is_cuda() && x.numel() > 0 && gpu::enabled() &&
-                                  gpu::fits(x.numel() / x.size(-1), x.size(-1))));
+  return has_passes(x.device(), x.scalar_type()) &&
+         (x.is_cpu() || (x.numel() > 0 && gpu::fits(x.numel() / x.size(-1), x.size(-1))));
 }
 
 inline uint32_t tokens_of(const at::Tensor& x) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "reel/kernels/norms.h"
+
 // Bytes are counted in doubles: none of these products can overflow.
 
 namespace reel::pipeline {
@@ -61,7 +63,7 @@ double MemoryNeed::denoising(const gen::ResolvedRequest& request) const {
   const double value = static_cast<double>(c10::elementSize(options_.dit));  // bytes
   const double block = (6 * width + (fused ? 1 : 2) * hidden) * value;
   // Where no fused pass runs, norms are computed in fp32.
-  const double norms = options_.device.is_cpu() ? 0 : 4 * width * kFp32;
+  const double norms = kernels::has_passes(options_.device, options_.dit) ? 0 : 4 * width * kFp32;
   // Latents, their velocities by each prompt, the scheduler's history, the noise.
   const double latents =
       8 * static_cast<double>(transformer_.in_channels) * frames * places * kFp32;

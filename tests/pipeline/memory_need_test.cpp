@@ -61,6 +61,9 @@ TEST_P(MemoryNeeds, AreLessWithoutGuidanceAndInHalfPrecision) {
   narrow.vae = c10::kBFloat16;
   large.num_frames = 4001;  // denoising is the larger part
   EXPECT_GT(need_of(GetParam(), wide)(large), need(large));
+  Options without_passes;
+  without_passes.dit = c10::kHalf;
+  EXPECT_GT(need_of(GetParam(), without_passes)(large), need(large));
   large.num_frames = 5;
   EXPECT_LT(need_of(GetParam(), narrow)(large), need(large));
 }

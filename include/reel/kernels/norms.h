@@ -1,13 +1,18 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 /// The chains of small operations between a transformer's matrix products, each in one pass.
 ///
 /// B batch, S tokens, D width, R rows of modulation. Tokens are fp32 or bf16, the arithmetic is
-/// fp32, and it is rounded to the tokens' dtype where Diffusers rounds. On the CPU these are fused
-/// passes, elsewhere they are their twins in `plain`.
+/// fp32, and it is rounded to the tokens' dtype where Diffusers rounds. On a CPU and on a Hopper
+/// GPU these are fused passes, elsewhere they are their twins in `plain`.
 namespace reel::kernels {
+
+/// Whether they are fused passes: fp32 or bf16, on a CPU or, unless REEL_FUSED_KERNELS=0, a Hopper
+/// GPU.
+bool has_passes(c10::Device device, c10::ScalarType dtype);
 
 /// What scales and shifts normalised tokens: y·scale + shift, fp32.
 ///
