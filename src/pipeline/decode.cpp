@@ -39,7 +39,7 @@ bool decode(const models::WanVaeDecoder& vae, const at::Tensor& latents_1CThw, b
   if (tiled) {
     const auto frames = vae.decode_tiled(z, {}, keep_on);
     if (!frames) return false;
-    hand_on(*frames);
+    for (const auto& frame : frames->split(1, 2)) hand_on(frame);
   } else {
     models::DecoderCache cache;
     for (int t = 0; t < latent_frames; ++t) {

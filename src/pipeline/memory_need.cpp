@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reel/kernels/norms.h"
+#include "reel/models/wan_vae.h"
 
 // Bytes are counted in doubles: none of these products can overflow.
 
@@ -20,12 +21,12 @@ struct Latents {
   double frames, places;  // places of one frame
 };
 
-Latents latents_of(const gen::ResolvedRequest& request, const config::WanVaeConfig& vae) {
+Latents latents_of(const gen::ResolvedRequest& request, gen::Size size,
+                   const config::WanVaeConfig& vae) {
   const auto down = [](int pixels, int64_t by) { return static_cast<double>(pixels / by); };
   return {down(request.num_frames - 1, vae.scale_factor_temporal) + 1 +
               static_cast<double>(request.inputs.reference_images.size()),
-          down(request.width, vae.scale_factor_spatial) *
-              down(request.height, vae.scale_factor_spatial)};
+          down(size.width, vae.scale_factor_spatial) * down(size.height, vae.scale_factor_spatial)};
 }
 
 }  // namespace
@@ -52,7 +53,7 @@ double MemoryNeed::prompts(const gen::ResolvedRequest& request) const {
 
 /// Attention needs no scores of all tokens with all others: flash attention on every device.
 double MemoryNeed::denoising(const gen::ResolvedRequest& request) const {
-  const auto [frames, places] = latents_of(request, vae_);
+  const auto [frames, places] = latents_of(request, {request.width, request.height}, vae_);
   const auto& [pf, py, px] = transformer_.patch_size;
   const double tokens = frames * places / static_cast<double>(pf * py * px);
   const double width = static_cast<double>(transformer_.dim());
@@ -81,8 +82,13 @@ double MemoryNeed::denoising(const gen::ResolvedRequest& request) const {
 /// the widest step holds. The encoder, with a block less at each level and parts as short, takes
 /// less.
 double MemoryNeed::decoding(const gen::ResolvedRequest& request) const {
-  auto [latent_frames, places] = latents_of(request, vae_);
-  const double pixels = static_cast<double>(request.width) * request.height;
+  const models::Tiling tile;
+  gen::Size part{request.width, request.height};  // that is decoded at a time
+  if (options_.vae_tiling) {
+    part = {std::min(part.width, static_cast<int>(tile.width)),
+            std::min(part.height, static_cast<int>(tile.height))};
+  }
+  auto [latent_frames, places] = latents_of(request, part, vae_);
   const double base = static_cast<double>(vae_.decoder_base_dim.value_or(vae_.base_dim));
   const auto& mult = vae_.dim_mult;
   const auto& temporal = vae_.temperal_downsample;      // the encoder's order
@@ -109,9 +115,13 @@ double MemoryNeed::decoding(const gen::ResolvedRequest& request) const {
     widest = std::max(widest, places * frames * (1.5 * out + (vae_.is_residual ? 2 : 1) * in));
   }
   history += remembered * places * base;
-  const double made = options_.vae_tiling ? 3.0 * request.num_frames : 4.0;  // frames, held at once
   const double bytes = static_cast<double>(c10::elementSize(options_.vae));
-  return (history + widest) * bytes + made * 3 * pixels * kFp32 * 2;
+  const double frame = 3.0 * request.width * request.height * kFp32;
+  // What is made of four frames; or the video, and two rows of its tiles or its patches.
+  const double rows = 2 * static_cast<double>(tile.width) / static_cast<double>(tile.stride_width) *
+                      part.height / request.height;
+  const double made = options_.vae_tiling ? request.num_frames * (1 + std::max(rows, 1.0)) : 8;
+  return (history + widest) * bytes + made * frame;
 }
 
 }  // namespace reel::pipeline

@@ -68,6 +68,15 @@ TEST_P(MemoryNeeds, AreLessWithoutGuidanceAndInHalfPrecision) {
   EXPECT_LT(need_of(GetParam(), narrow)(large), need(large));
 }
 
+TEST_P(MemoryNeeds, AreLessInTiles) {
+  Options tiled;
+  tiled.vae_tiling = true;
+  const auto whole = need_of(GetParam()), tiles = need_of(GetParam(), tiled);
+  EXPECT_LT(tiles(request(1280, 704, 5)), whole(request(1280, 704, 5)));
+  EXPECT_LT(tiles(request(1280, 704, 17)), tiles(request(1280, 704, 81)));
+  EXPECT_LT(tiles(request(512, 512, 17)), tiles(request(1280, 704, 17)));
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, MemoryNeeds,
                          testing::Values("t2v-tiny", "a14b-tiny", "ti2v-5b-tiny", "vace-tiny"));
 

@@ -69,7 +69,7 @@ class WanVaeDecoder {
 
   // Before patches are taken apart and values clamped, as tiles must be blended.
   at::Tensor decode_part(const at::Tensor& z_BCthw, DecoderCache& cache) const;
-  at::Tensor finish(const at::Tensor& parts_BCTHW) const;
+  at::Tensor finish(const at::Tensor& parts_BCTHW) const;  // it may be done in place
 
   config::WanVaeConfig config_;
   at::Device device_;

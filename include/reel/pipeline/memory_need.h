@@ -11,8 +11,8 @@ namespace reel::pipeline {
 
 /// What making a video takes of the device's memory at its peak, beside the weights: an estimate
 /// from the configurations, meant to be too large rather than too small. Measured on a CPU with
-/// Wan2.1's true widths: 1.1 to 1.2 times the peak where the VAE decides, from 256 x 256 pixels on,
-/// and 256 MB more than the peak of denoising alone.
+/// Wan2.1's true widths: 1.1 to 1.2 times the peak where the VAE decides, from 256 x 256 pixels on
+/// (1.0 to 1.2 in tiles), and 256 MB more than the peak of denoising alone.
 class MemoryNeed {
  public:
   /// Throws Error(BadModel) as the configurations' readers.

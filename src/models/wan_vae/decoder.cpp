@@ -118,7 +118,7 @@ at::Tensor WanVaeDecoder::decode_part(const at::Tensor& z, DecoderCache& cache) 
 }
 
 at::Tensor WanVaeDecoder::finish(const at::Tensor& part) const {
-  return (config_.patch_size ? unpatchify(part, *config_.patch_size) : part).clamp(-1, 1);
+  return (config_.patch_size ? unpatchify(part, *config_.patch_size) : part).clamp_(-1, 1);
 }
 
 at::Tensor WanVaeDecoder::decode_frame(const at::Tensor& z, DecoderCache& cache) const {
