@@ -75,11 +75,12 @@ std::vector<std::string> SchedulerConfig::problems() const {
   return problems;
 }
 
-SchedulerConfig read_scheduler_config(const std::filesystem::path& file) {
+SchedulerConfig read_scheduler_config(const std::filesystem::path& file,
+                                      const std::string& class_name) {
   const nlohmann::json object = read_json(file);
   JsonReader json(object, file.string());
   SchedulerConfig c;
-  c.class_name = json.need<std::string>("_class_name");
+  c.class_name = class_name.empty() ? json.need<std::string>("_class_name") : class_name;
   c.num_train_timesteps = json.get("num_train_timesteps", c.num_train_timesteps);
   c.shift_terminal = json.find<double>("shift_terminal");
   if (c.shift_terminal == 0.0) c.shift_terminal.reset();  // as Python takes it
@@ -104,6 +105,17 @@ SchedulerConfig read_scheduler_config(const std::filesystem::path& file) {
   json.finish();
   json.check(c.problems());
   return c;
+}
+
+SchedulerConfig scheduler_config_of(const ModelFolder& model) {
+  const auto& folder = model.component("scheduler");
+  const auto file = folder / "scheduler_config.json";
+  try {
+    const bool own = folder == model.path / "scheduler";
+    if (own) return read_scheduler_config(file, model.index.components.at("scheduler").class_name);
+  } catch (const Error&) {  // a flow's settings for another class, perhaps
+  }
+  return read_scheduler_config(file);
 }
 
 double flow_shift_of(const SchedulerConfig& config) {

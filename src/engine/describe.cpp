@@ -79,8 +79,7 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
   const auto vae = config::read_wan_vae_config(folder.component("vae") / "config.json");
   const auto transformer =
       config::read_wan_transformer_config(folder.component("transformer") / "config.json");
-  const auto scheduler =
-      config::read_scheduler_config(folder.component("scheduler") / "scheduler_config.json");
+  const auto scheduler = config::scheduler_config_of(folder);
   const auto given = given_defaults(folder, options);
   auto defaults = given ? *given : config::defaults_of(folder.index, vae, scheduler);
   const bool dmd = !options.dmd_denoising_steps.empty();

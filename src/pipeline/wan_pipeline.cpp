@@ -145,8 +145,7 @@ struct WanPipeline::Components {
         image_channels(folder.index.sees_image_channels()
                            ? vae_config.scale_factor_temporal + vae_config.z_dim
                            : 0),
-        scheduler(config::read_scheduler_config(folder.component("scheduler") /
-                                                "scheduler_config.json")) {
+        scheduler(config::scheduler_config_of(folder)) {
     if (high_noise.model.config.image_dim) {
       images.emplace(folder.component("image_encoder"), folder.component("image_processor"),
                      options.device, options.image_encoder);

@@ -31,9 +31,8 @@ struct Refusal {
   std::string says;
 };
 
-template <class Config>
-void expect_refusals(const std::filesystem::path& sound,
-                     Config (*read)(const std::filesystem::path&),
+template <class Read>
+void expect_refusals(const std::filesystem::path& sound, const Read& read,
                      const std::vector<Refusal>& refusals) {
   const test::TemporaryFolder folder;
   const json original = read_json(sound);
@@ -221,7 +220,8 @@ TEST(SchedulerConfig, ReadsBothClasses) {
 
 TEST(SchedulerConfig, RefusesWhatWouldChangeTheResult) {
   expect_refusals(
-      goldens() / "models/t2v-tiny/scheduler/scheduler_config.json", &read_scheduler_config,
+      goldens() / "models/t2v-tiny/scheduler/scheduler_config.json",
+      [](const auto& file) { return read_scheduler_config(file); },
       {{"_class_name", "DDIMScheduler", "_class_name: expected UniPCMultistepScheduler"},
        {"thresholding", true, "thresholding expected false, got true"},
        {"use_karras_sigmas", true, "use_karras_sigmas expected false"},
@@ -246,11 +246,32 @@ TEST(SchedulerConfig, RefusesWhatWouldChangeTheResult) {
        {"variance_type", "learned", "variance_type is unknown"}});
 }
 
+TEST(SchedulerConfig, IsOfTheClassThatTheIndexNames) {
+  const test::TemporaryFolder folder;
+  folder.write("scheduler/scheduler_config.json", R"({"flow_shift": 9, "shift": 3})");
+  ModelFolder model;
+  model.path = folder.path();
+  model.components["scheduler"] = folder / "scheduler";
+  model.index.components["scheduler"] = {"diffusers", "FlowMatchEulerDiscreteScheduler"};
+  EXPECT_EQ(flow_shift_of(scheduler_config_of(model)), 3) << "without a _class_name";
+  folder.write("scheduler/scheduler_config.json",
+               R"({"_class_name": "UniPCMultistepScheduler", "flow_shift": 9, "shift": 3,
+                   "prediction_type": "flow_prediction", "use_flow_sigmas": true})");
+  EXPECT_EQ(flow_shift_of(scheduler_config_of(model)), 3);
+  model.path = "elsewhere";  // and another folder given for its own
+  EXPECT_EQ(flow_shift_of(scheduler_config_of(model)), 9);
+  model.path = folder.path();
+  model.index.components["scheduler"] = {"diffusers", "UniPCMultistepScheduler"};
+  folder.write("scheduler/scheduler_config.json",
+               R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3})");
+  EXPECT_EQ(flow_shift_of(scheduler_config_of(model)), 3) << "by UniPC it is no flow's";
+}
+
 TEST(SchedulerConfig, RefusesForEuler) {
   const test::TemporaryFolder folder;
   const auto sound =
       folder.write("sound.json", R"({"_class_name": "FlowMatchEulerDiscreteScheduler"})");
-  expect_refusals(sound, &read_scheduler_config,
+  expect_refusals(sound, [](const auto& file) { return read_scheduler_config(file); },
                   {{"invert_sigmas", true, "invert_sigmas expected false"},
                    {"stochastic_sampling", true, "stochastic_sampling expected false"},
                    {"use_dynamic_shifting", true, "use_dynamic_shifting expected false"},

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "reel/config/model_index.h"
+
 namespace reel::config {
 
 /// `scheduler/scheduler_config.json`. Fields keep Diffusers' names and defaults.
@@ -31,9 +33,14 @@ struct SchedulerConfig {
   std::vector<std::string> problems() const;
 };
 
-/// Reads `scheduler/scheduler_config.json`; its `_class_name` says which.
+/// Reads `scheduler_config.json`; without `class_name` its `_class_name` says which.
 /// Throws Error(BadModel) naming the file, the key, what was expected and what was found.
-SchedulerConfig read_scheduler_config(const std::filesystem::path& file);
+SchedulerConfig read_scheduler_config(const std::filesystem::path& file,
+                                      const std::string& class_name = "");
+
+/// A model's: of the class that model_index.json names, as Diffusers takes it. Where that is no
+/// flow's, or another folder stands in for its own, of the file's.
+SchedulerConfig scheduler_config_of(const ModelFolder& model);
 
 /// The shift of the flow's sigmas, however the scheduler calls it.
 double flow_shift_of(const SchedulerConfig& config);
