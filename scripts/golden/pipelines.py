@@ -305,6 +305,15 @@ MINTS = {
         {**VACE, "num_frames": 5, "guidance_scale": 1.0, "conditioning_scale": 0.9, "seed": 22},
         references=[picture(35, 20, 20)],
     ),
+    # Frames beyond the last latent's: of the video none counts, of the mask all do.
+    "vace-tiny.eight": lambda: video_run(
+        "vace-tiny.eight",
+        "vace-tiny",
+        WanVACEPipeline,
+        {**VACE, "num_frames": 5, "num_inference_steps": 2, "guidance_scale": 1.0, "seed": 29},
+        video=clip(36, 48, 32, 8),
+        mask=clip(37, 48, 32, 8),
+    ),
     "i2v-tiny": lambda: image_run("i2v-tiny", "i2v-tiny", I2V, picture(1, 71, 40), folder=True),
     "i2v-tiny.short": lambda: image_run(
         "i2v-tiny.short", "i2v-tiny", {**I2V, "max_sequence_length": 40, "width": 32}, picture(2, 33, 90)

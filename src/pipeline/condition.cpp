@@ -32,16 +32,15 @@ Span span_of(int i, int64_t frames_of_latent) {
   return i == 0 ? Span{0, 1} : Span{(i - 1) * count + 1, count};
 }
 
-/// As many frames of the input as the request's, in its size.
-gen::Frames frames_of(const gen::VideoInput& input, const gen::ResolvedRequest& request) {
+/// The first `count` frames of the input, in the request's size.
+gen::Frames frames_of(const gen::VideoInput& input, int count,
+                      const gen::ResolvedRequest& request) {
   const gen::Frames& video = *input.content;
-  require(request.num_frames <= video.count, input.field + ": frames beyond its end", input.field);
-  const auto bytes = static_cast<size_t>(request.num_frames) * video.frame_bytes();
-  return resized(gen::Frames{request.num_frames,
-                             video.width,
-                             video.height,
-                             {video.rgb.data(), video.rgb.data() + bytes}},
-                 size_of(request));
+  require(count <= video.count, input.field + ": frames beyond its end", input.field);
+  const auto bytes = static_cast<size_t>(count) * video.frame_bytes();
+  return resized(
+      gen::Frames{count, video.width, video.height, {video.rgb.data(), video.rgb.data() + bytes}},
+      size_of(request));
 }
 
 /// [1, 3, count, H, W] in -1…1.
@@ -102,7 +101,8 @@ at::Tensor masked(const Edit& edit, Span span, bool anew, gen::Size size) {
 }
 
 /// A channel for each place in a latent's pixels, [1, n · n, T, h, w] in 0…1: of the mask's red, at
-/// the frame in the middle of each latent frame's share.
+/// the frame in the middle of each latent frame's share. As in Diffusers, frames of the mask beyond
+/// the video's last latent frame, fewer than a whole one's, have a part in it.
 at::Tensor folded_mask(const std::optional<gen::Frames>& mask, const config::WanVaeConfig& config,
                        const gen::ResolvedRequest& request) {
   const int64_t n = config.scale_factor_spatial, h = request.height / n, w = request.width / n;
@@ -110,7 +110,7 @@ at::Tensor folded_mask(const std::optional<gen::Frames>& mask, const config::Wan
   if (!mask) return at::ones({1, n * n, frames, h, w});
   std::vector<at::Tensor> folded;
   for (int t = 0; t < frames; ++t) {
-    const int middle = (2 * t + 1) * request.num_frames / (2 * frames);
+    const int middle = (2 * t + 1) * mask->count / (2 * frames);
     folded.push_back(mask_of(*mask, {middle, 1})[0][0][0]
                          .reshape({h, n, w, n})
                          .permute({1, 3, 0, 2})
@@ -158,7 +158,7 @@ std::optional<at::Tensor> video_latents(const models::WanVaeEncoder& vae,
                                         const config::WanVaeConfig& config,
                                         const gen::ResolvedRequest& request, bool tiled,
                                         const KeepOn& keep_on) {
-  const gen::Frames video = frames_of(*request.inputs.video, request);
+  const gen::Frames video = frames_of(*request.inputs.video, request.num_frames, request);
   const auto part = [&](int i) {
     return pixels_of(video, span_of(i, config.scale_factor_temporal));
   };
@@ -171,8 +171,12 @@ std::optional<at::Tensor> vace_control(const models::WanVaeEncoder& vae,
                                        const KeepOn& keep_on) {
   const auto& [video, mask] = std::tie(request.inputs.video, request.inputs.mask);
   Edit edit;
-  if (video) edit.video = frames_of(*video, request);
-  if (mask) edit.mask = frames_of(*mask, request);
+  if (video) edit.video = frames_of(*video, request.num_frames, request);
+  if (mask) {
+    const int all = mask->content->count;
+    const bool longer = all > config.scale_factor_temporal * latent_frames(config, request);
+    edit.mask = frames_of(*mask, longer ? request.num_frames : all, request);
+  }
   const auto& references = request.inputs.reference_images;
   const int clips = 2 + static_cast<int>(references.size());
   int clip = 0;

@@ -26,8 +26,8 @@ TEST_P(Pipeline, IsDiffusers) {
 INSTANTIATE_TEST_SUITE_P(Goldens, Pipeline,
                          testing::Values("t2v-tiny", "t2v-tiny.euler", "t2v-tiny.noguidance",
                                          "t2v-tiny.oneframe", "t2v-tiny.order3", "t2v-tiny.video",
-                                         "vace-tiny", "vace-tiny.reference", "t2v-tiny.dmd",
-                                         "ti2v-5b-tiny.dmd", "i2v-a14b-tiny.dmd",
+                                         "vace-tiny", "vace-tiny.reference", "vace-tiny.eight",
+                                         "t2v-tiny.dmd", "ti2v-5b-tiny.dmd", "i2v-a14b-tiny.dmd",
                                          "ti2v-5b-tiny.image.dmd", "a14b-tiny.few-euler",
                                          "a14b-tiny", "ti2v-5b-tiny", "i2v-tiny", "i2v-tiny.short",
                                          "flf2v-tiny", "i2v-a14b-tiny", "i2v-a14b-tiny.last",
@@ -107,6 +107,27 @@ TEST(PipelineTwin, AMaskOneLevelOffIsSeen) {
     level = static_cast<uint8_t>(std::min(level + 1, 255));
   run.make();
   EXPECT_EQ(run.first_difference(), "condition");
+}
+
+void make_frames(gen::VideoInput& input, int count) {
+  gen::Frames& frames = own(input);
+  frames.rgb.resize(static_cast<size_t>(count) * frames.frame_bytes(), 200);
+  frames.count = count;
+}
+
+TEST(PipelineTwin, AMaskWithoutItsLastFramesIsSeen) {
+  TinyRun run("vace-tiny.eight");
+  make_frames(*run.request.inputs.mask, 5);
+  run.make();
+  EXPECT_EQ(run.first_difference(), "condition");
+}
+
+TEST(PipelineVace, FramesOfALongerVideoAndMaskDoNotCount) {
+  TinyRun run("vace-tiny");  // of nine
+  make_frames(*run.request.inputs.video, 13);
+  make_frames(*run.request.inputs.mask, 13);
+  run.make();
+  EXPECT_EQ(run.first_difference(), "");
 }
 
 TEST(PipelineTwin, ATurnedVideoIsSeen) {
