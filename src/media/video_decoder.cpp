@@ -170,6 +170,16 @@ bool is_picture(std::string_view file) {
          file.starts_with("BM") || (file.starts_with("RIFF") && piece(file, 8, 4) == "WEBP");
 }
 
+/// PNG or WebP.
+bool is_animated(std::string_view picture) {
+  constexpr size_t kFlags = 20;  // of a WebP's first chunk
+  if (picture.starts_with("RIFF")) {
+    return piece(picture, 12, 4) == "VP8X" && picture.size() > kFlags &&
+           (static_cast<unsigned char>(picture[kFlags]) & 2) != 0;
+  }
+  return picture.starts_with("\x89PNG") && picture.find("acTL") < picture.find("IDAT");
+}
+
 gen::Frames one_frame(gen::Image image) {
   return {1, image.width, image.height, std::move(image.rgb)};
 }
@@ -207,6 +217,11 @@ gen::Frames decode_video(std::string_view file, const VideoLimits& limits) {
                                                  file.size(), limits.picture.bytes));
   }
   if (file.starts_with("GIF8")) return read_gif_video(file, limits);
+  if (is_picture(file) && is_animated(file)) {
+    throw Error(
+        ErrorCode::Unsupported,
+        "an animated PNG or WebP: expected a video in MP4, MOV, WebM, Matroska, AVI or GIF");
+  }
   if (is_picture(file)) return one_frame(decode_image(file, limits.picture));
   return read_container(file, limits);
 }

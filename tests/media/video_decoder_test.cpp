@@ -85,6 +85,15 @@ TEST(DecodeVideo, TakesAPictureForOneFrame) {
   EXPECT_EQ(video.rgb, image.rgb);
 }
 
+TEST(DecodeVideo, RefusesAnAnimatedPicture) {
+  const std::string png = "\x89PNG\r\n\x1a\n....IHDR....acTL....IDAT";
+  const std::string webp = std::string("RIFF....WEBPVP8X....\x02", 21);
+  for (const std::string& file : {png, webp}) {
+    EXPECT_THAT([&] { decode_video(file, {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("an animated PNG or WebP")));
+  }
+}
+
 TEST(ReadFrames, TakesAFoldersPicturesByName) {
   const test::TemporaryFolder folder;
   folder.write("b.png", encode_image({1, 1, {4, 5, 6}}, ImageFormat::Png));
