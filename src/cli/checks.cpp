@@ -34,6 +34,21 @@ std::string check_given(const std::string& text) {
   return text.empty() ? "expected a value, got none" : "";
 }
 
+std::string given_number(std::string& text) {
+  return text.empty() ? "expected a number, got none" : "";
+}
+
+std::string plain_digits(std::string& text) {
+  const size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+  while (text.size() > sign + 1 && text[sign] == '0' &&
+         std::isdigit(static_cast<unsigned char>(text[sign + 1]))) {
+    text.erase(sign, 1);
+  }
+  const bool other_base = text.size() > sign + 1 && text[sign] == '0' &&
+                          std::string_view("xXoO").find(text[sign + 1]) != std::string_view::npos;
+  return other_base ? fmt::format("expected a number in digits, got '{}'", text) : "";
+}
+
 std::string check_unsigned(const std::string& text) {
   if (!text.starts_with('-')) return {};
   return fmt::format("expected 0 or more, got '{}'", text);

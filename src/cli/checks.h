@@ -9,6 +9,12 @@ namespace reel::cli {
 /// Not empty: what an unset variable comes to.
 std::string check_given(const std::string& text);
 
+/// A number that is given at all.
+std::string given_number(std::string& text);
+
+/// Digits: leading zeros, with which CLI11 would read 010 as 8, are taken away.
+std::string plain_digits(std::string& text);
+
 std::string check_unsigned(const std::string& text);
 std::string check_seed(const std::string& text);
 std::string check_url(const std::string& text);

@@ -1,25 +1,21 @@
 #include "flags.h"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
-#include <functional>
 #include <iostream>
 #include <limits>
 #include <map>
 
 #include "boolean_flag.h"
 #include "checks.h"
+#include "command_line.h"
 #include "reel/base/error.h"
 #include "refused_flags.h"
 #include "server_flags.h"
 
 namespace reel::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 const std::set<std::string> kPrecisions = {"fp32", "bf16", "fp16"};
 
@@ -242,68 +238,14 @@ CLI::Option* add_log_level(CLI::App& app, Flags& flags) {
       ->transform(CLI::IsMember({"debug", "info", "warning", "error", "off"}, CLI::ignore_case));
 }
 
-/// The flags in a JSON or YAML file (the former is the latter), as command-line words.
-std::vector<std::string> read_config(const std::string& path) try {
-  const auto expect = [&path](bool holds, const std::string& what) {
-    require(holds, fmt::format("--config {}: expected {}", path, what));
-  };
-  std::error_code none;
-  expect(!fs::is_directory(path, none), "a file");
-  const YAML::Node flags = YAML::LoadFile(path);
-  expect(flags.IsMap() || flags.IsNull(), "flags and values");
-  std::vector<std::string> words;
-  const std::function<void(const YAML::Node&, const std::string&)> add =
-      [&](const YAML::Node& map, const std::string& before) {
-        for (const auto& flag : map) {
-          const YAML::Node& value = flag.second;
-          const auto name = before + flag.first.as<std::string>();
-          expect(name != "config", "no further --config");
-          if (value.IsMap()) {  // as SGLang takes them
-            add(value, name + ".");
-            continue;
-          }
-          words.push_back("--" + name);
-          expect(value.IsScalar() || value.IsSequence(), "a value for " + name);
-          if (value.IsScalar()) words.push_back(value.as<std::string>());
-          for (const auto& item : value) words.push_back(item.as<std::string>());
-        }
-      };
-  add(flags, "");
-  return words;
-} catch (const YAML::Exception& error) {
-  throw Error(ErrorCode::InvalidArgument,
-              fmt::format("--config {}: expected flags and values: {}", path, error.what()));
-}
-
-/// Words as CLI11 is to see them: of flags, underscores are hyphens.
-std::vector<std::string> prepared(std::vector<std::string> words) {
-  for (std::string& word : words) {
-    if (!word.starts_with("--")) continue;
-    const auto name_end = std::find(word.begin(), word.end(), '=');
-    std::replace(word.begin(), name_end, '_', '-');
+/// Of whole numbers, digits; of any, not none.
+void check_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    const bool whole = type.starts_with("INT") || type.starts_with("UINT");
+    if (whole) option->transform(CLI::Validator(plain_digits, "", ""));
+    if (whole || type.starts_with("FLOAT")) option->transform(CLI::Validator(given_number, "", ""));
   }
-  return words;
-}
-
-/// The command line with what `--config` names put first, behind `generate`, whose flags may be
-/// among it; later words win.
-std::vector<std::string> all_words(int argc, const char* const* argv) {
-  constexpr std::string_view kConfig = "--config", kConfigIs = "--config=";
-  std::vector<std::string> words, given;
-  bool read = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word != kConfig && !word.starts_with(kConfigIs)) {
-      given.push_back(word);
-      continue;
-    }
-    require(!read && (word != kConfig || i + 1 < argc), "--config: expected one file");
-    words = read_config(word == kConfig ? argv[++i] : word.substr(kConfigIs.size()));
-    read = true;
-  }
-  const auto command = std::find(given.begin(), given.end(), "generate");
-  given.insert(command == given.end() ? given.begin() : command + 1, words.begin(), words.end());
-  return given;
 }
 
 }  // namespace
@@ -342,8 +284,10 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv) {
   tokenize->add_option("--max-length", flags.tokenize.max_length, "tokens")
       ->check(CLI::Range(1, 1'000'000));
 
+  for (auto* each : {static_cast<CLI::App*>(&app), generate, bench, tokenize}) check_numbers(*each);
+
   try {
-    auto words = prepared(all_words(argc, argv));
+    auto words = command_line(argc, argv);
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
   } catch (const CLI::ExtrasError&) {

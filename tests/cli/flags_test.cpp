@@ -345,6 +345,35 @@ TEST(Flags, AConfigFileMayHoldGeneratesFlags) {
   EXPECT_EQ(flags.generate.request.num_frames, 13);
 }
 
+TEST(Flags, AListOnTheCommandLineStandsForTheConfigFiles) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.write(
+      "flags.yaml", "model_path: m\nprompt: [a fox, a cat]\nseed: 9\nno-save-output: True");
+  const auto own = parse({"generate", "--config", path.c_str()}).generate;
+  EXPECT_EQ(own.prompts.size(), 2);
+  EXPECT_EQ(own.request.seeds, std::vector<uint64_t>{9});
+  EXPECT_FALSE(own.save_output);
+  const auto given = parse({"generate", "--config", path.c_str(), "--prompt", "a dog", "--seed=7",
+                            "--save_output"})
+                         .generate;
+  EXPECT_EQ(given.prompts, std::vector<std::string>{"a dog"});
+  EXPECT_EQ(given.request.seeds, std::vector<uint64_t>{7});
+  EXPECT_TRUE(given.save_output);
+}
+
+TEST(Flags, NumbersAreDecimalAndGiven) {
+  EXPECT_EQ(parse({"--model-path", "m", "--port", "031200"}).server.port, 31200);
+  const auto generate = [](const char* flag, const char* value) {
+    return fault({"generate", "--model-path", "m", "--prompt", "p", flag, value});
+  };
+  EXPECT_EQ(generate("--fps", "024"), "none");
+  EXPECT_EQ(generate("--guidance-scale", "05.5"), "none");
+  EXPECT_THAT(generate("--num-frames", "0x10"), testing::HasSubstr("expected a number in digits"));
+  for (const char* flag : {"--width", "--fps", "--num-frames", "--guidance-scale", "--strength"}) {
+    EXPECT_THAT(generate(flag, ""), testing::HasSubstr(flag)) << flag;
+  }
+}
+
 TEST(Flags, AConfigFileHoldsFlagsAndValues) {
   const test::TemporaryFolder folder;
   for (const char* text :
