@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <iostream>
 #include <thread>
+#include <utility>
 
 #include "reel/base/clock.h"
 #include "reel/base/error.h"
@@ -22,14 +24,21 @@ BenchClient::BenchClient(const BenchFlags& flags, const std::string& picture)
 }
 
 void BenchClient::wait_until_healthy() {
+  const std::string url = base_ + "/health";
+  int status = 0;
+  bool told = false;
   for (const Stopwatch waited; waited.seconds() < 1200;) {
     try {
-      if (http_.get(base_ + "/health").status == 200) return;
+      status = http_.get(url).status;
+      if (status == 200) return;
     } catch (const Error&) {  // not listening yet
+    }
+    if (!std::exchange(told, true)) {
+      std::cerr << "waiting for " << url << (status == 404 ? ", which is not found" : "") << '\n';
     }
     std::this_thread::sleep_for(1s);
   }
-  throw Error(ErrorCode::Unavailable, base_ + "/health: not 200 within 1200 s");
+  throw Error(ErrorCode::Unavailable, url + ": not 200 within 1200 s");
 }
 
 std::string BenchClient::served_model() {

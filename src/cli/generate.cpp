@@ -45,7 +45,8 @@ std::vector<std::string> read_prompts(const GenerateFlags& flags) {
   auto prompts = flags.prompts;
   if (!flags.prompt_path.empty()) {
     std::ifstream in(flags.prompt_path);
-    require(bool(in), fmt::format("--prompt-path {}: cannot be opened", flags.prompt_path));
+    require(bool(in) && in.peek() != EOF,
+            fmt::format("--prompt-path {}: expected a file of prompts", flags.prompt_path));
     bool first = true;
     for (std::string line; std::getline(in, line); first = false) {
       if (first && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // a BOM
@@ -101,8 +102,8 @@ std::string asked_name(const GenerateFlags& flags) {
   const std::string& given = with_folder ? flags.output_file_path : flags.output_file_name;
   if (given.empty()) return {};
   const std::string name = with_folder ? fs::path(given).filename().string() : given;
-  require(!name.empty() && name != "." && name != ".." && name.size() <= kLongestName &&
-              name.find('/') == std::string::npos,
+  require(!name.empty() && name != "." && name != ".." && name != ".mp4" &&
+              name.size() <= kLongestName && name.find('/') == std::string::npos,
           fmt::format("{}: expected a name of at most {} bytes{}, got '{}'",
                       with_folder ? "--output-file-path" : "--output-file-name", kLongestName,
                       with_folder ? "" : " without folders", given));
@@ -229,6 +230,7 @@ int generate(const Flags& flags) {
     require(specs.size() == 1, fmt::format("--dump: expected one prompt, got {}", specs.size()));
     std::error_code fault;
     fs::create_directories(g.dump, fault);
+    if (!fault && ::access(g.dump.c_str(), W_OK) != 0) fault = {errno, std::generic_category()};
     require(!fault, fmt::format("--dump {}: {}", g.dump, fault.message()));
   }
   for (const int signal : kInterrupts) {

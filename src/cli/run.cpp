@@ -36,8 +36,9 @@ int run(int argc, const char* const* argv) {
     return status;
   } catch (const Error& error) {
     std::cerr << "serve: " << error.what() << '\n';
-    const bool asked_wrongly =
-        error.code() == ErrorCode::InvalidArgument || error.code() == ErrorCode::BadModel;
+    const bool asked_wrongly = error.code() == ErrorCode::InvalidArgument ||
+                               error.code() == ErrorCode::BadModel ||
+                               error.code() == ErrorCode::TooLarge;
     return asked_wrongly ? 2 : 1;
   } catch (const std::exception& error) {
     std::cerr << "serve: " << error.what() << '\n';
