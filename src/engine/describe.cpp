@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "reel/base/error.h"
 #include "reel/config/model_defaults.h"
 #include "reel/config/wan_transformer_config.h"
@@ -35,6 +37,13 @@ std::string first_of(std::initializer_list<std::string> names) {
     if (!name.empty()) return name;
   }
   return {};
+}
+
+/// With U+FFFD for what is no UTF-8, as names of files may be, replies and metrics may not.
+std::string utf8(const std::string& text) {
+  using nlohmann::json;
+  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace))
+      .get<std::string>();
 }
 
 /// As Diffusers' pipelines take pictures and videos.
@@ -96,7 +105,7 @@ gen::Description describe(const config::ModelFolder& folder, const Options& opti
 
   gen::Description d;
   d.model_path = options.model_path.string();
-  d.model = first_of({options.served_name, options.model_id, d.model_path});
+  d.model = utf8(first_of({options.served_name, options.model_id, d.model_path}));
   d.pipeline = folder.index.class_name;
   d.takes = takes_of(folder.index, transformer);
   d.task = task_of(d.takes);

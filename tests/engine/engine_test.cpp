@@ -123,6 +123,12 @@ TEST(Engine, TakesAnUnnamedFoldersOwnSettings) {
   EXPECT_EQ(Engine(tiny("ti2v-5b-tiny")).describe().fps, 24);
 }
 
+TEST(Engine, HasANameThatIsUtf8) {
+  Options options = tiny();
+  options.served_name = "wan \xff";
+  EXPECT_EQ(Engine(options).describe().model, "wan \uFFFD");
+}
+
 TEST(Engine, SaysWhichVideosAModelTakes) {
   using gen::Take;
   const Engine vace(tiny("vace-tiny")), plain(tiny()), experts(tiny("a14b-tiny"));
