@@ -171,7 +171,10 @@ std::optional<ModelDefaults> find_alike(const ModelFolder& folder) {
 
 std::optional<ModelDefaults> own_defaults(const std::filesystem::path& folder) {
   const auto path = folder / "reel.json";
-  if (!std::filesystem::exists(path)) return std::nullopt;
+  std::error_code none;  // a link to nothing is there, and cannot be read
+  if (std::filesystem::symlink_status(path, none).type() == std::filesystem::file_type::not_found) {
+    return std::nullopt;
+  }
   const auto object = read_json(path);
   JsonReader json(object, path.string());
   return read_defaults(json);

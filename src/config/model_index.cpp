@@ -82,7 +82,9 @@ std::vector<Part> parts_of(const ModelIndex& index) {
 
 bool is_there(const fs::path& path) {
   std::error_code error;
-  return fs::exists(path, error);
+  const bool there = fs::exists(path, error);
+  if (error) throw Error(ErrorCode::BadModel, path.string() + ": " + error.message());
+  return there;
 }
 
 bool is_folder(const fs::path& path) {

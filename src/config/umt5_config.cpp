@@ -50,6 +50,13 @@ Umt5Config read_umt5_config(const std::filesystem::path& file) {
                "use_cache", "output_past", "tie_word_embeddings", "scalable_attention",
                "pad_token_id", "bos_token_id", "eos_token_id", "tokenizer_class", "torch_dtype",
                "dtype", "transformers_version"});
+  // Of any configuration of older versions of transformers; of no use to an encoder's output.
+  json.ignore({"output_attentions", "output_hidden_states", "return_dict", "torchscript",
+               "chunk_size_feed_forward", "gradient_checkpointing", "attn_implementation"});
+  json.ignore({"problem_type", "id2label", "label2id", "finetuning_task", "task_specific_params",
+               "prefix", "sep_token_id", "n_positions", "model_parallel", "use_bfloat16"});
+  json.ignore({"tie_encoder_decoder", "add_cross_attention", "is_cross_attention",
+               "cross_attention_hidden_size", "tf_legacy_loss", "pruned_heads"});
   json.finish();
   json.check(c.problems());
   return c;

@@ -23,7 +23,9 @@ constexpr uintmax_t kMaxIndex = 100'000'000;
 
 bool is_there(const fs::path& path) {
   std::error_code error;
-  return fs::exists(path, error);
+  const bool there = fs::exists(path, error);
+  if (error) bad(path, error.message());
+  return there;
 }
 
 /// Why there is no checkpoint to open.

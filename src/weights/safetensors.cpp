@@ -51,6 +51,9 @@ struct SafetensorsFile::Mapping {
     if (size < sizeof(length)) bad(path, fmt::format("{} bytes are too few", size));
     std::memcpy(&length, data, sizeof(length));
     const uint64_t after = size - sizeof(length);
+    if (std::string_view(data, std::min<size_t>(size, 40)).starts_with("version https://git-lfs")) {
+      bad(path, "is a pointer of Git LFS: the file itself was not fetched (git lfs pull)");
+    }
     if (length > kMaxHeader || length > after) {
       bad(path, fmt::format("the header is said to have {} bytes; {} follow and {} are allowed",
                             length, after, kMaxHeader));

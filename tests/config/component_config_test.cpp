@@ -95,6 +95,7 @@ TEST(WanTransformerConfig, Refuses) {
                    {"num_layers", 2.7, "num_layers has the wrong type: 2.7"},
                    {"num_layers", true, "num_layers has the wrong type: true"},
                    {"num_layers", "3", "num_layers has the wrong type: \"3\""},
+                   {"patch_size", {1, 2, 2, 2}, "patch_size has the wrong type: [1,2,2,2]"},
                    {"num_layers", 1e300, "num_layers has the wrong type"},
                    {"num_layers", 0, "num_layers: expected 1 to 1024, got 0"},
                    {"num_layers", 1000000, "num_layers: expected 1 to 1024"},

@@ -214,6 +214,9 @@ TEST(DefaultsOf, AnUnnamedFolderGetsItsOwnJson) {
 TEST(OwnDefaults, AreWhatTheFolderSays) {
   const test::TemporaryFolder folder;
   EXPECT_FALSE(own_defaults(folder.path()));
+  std::filesystem::create_symlink("nowhere", folder / "reel.json");
+  EXPECT_THROW(own_defaults(folder.path()), Error) << "half a download";
+  std::filesystem::remove(folder / "reel.json");
 
   const auto write = [&](const std::string& more) {
     folder.write("reel.json", R"({"sizes": ["96x64", "128x96"], "num_frames": 17, "fps": 16,

@@ -111,6 +111,15 @@ TEST(Safetensors, AFileCutShortIsAnErrorBeforeItIsRead) {
   }
 }
 
+TEST(Safetensors, APointerOfGitLfsIsToldFromAFile) {
+  const test::TemporaryFolder folder;
+  const auto file =
+      folder.write("x.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
+  EXPECT_THAT(
+      [&] { SafetensorsFile{file}; },
+      testing::ThrowsMessage<Error>(testing::HasSubstr("x.safetensors: is a pointer of Git LFS")));
+}
+
 TEST(Safetensors, AnUnknownNameNamesFileAndTensor) {
   const test::TemporaryFolder folder;
   write_safetensors(folder / "x.safetensors", {{"a", at::zeros({1})}});

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -36,6 +37,9 @@ bool is_exactly(const nlohmann::json& value) {
     return value.is_number();
   } else if constexpr (requires { typename T::value_type; } && !std::same_as<T, std::string> &&
                        !std::same_as<T, nlohmann::json>) {
+    if constexpr (requires { std::tuple_size<T>::value; }) {
+      if (value.size() != std::tuple_size_v<T>) return false;
+    }
     return value.is_array() && std::all_of(value.begin(), value.end(), [](const auto& one) {
              return is_exactly<typename T::value_type>(one);
            });
