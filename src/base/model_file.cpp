@@ -5,6 +5,13 @@
 
 namespace reel {
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  const bool there = std::filesystem::exists(path, error);
+  if (error) throw Error(ErrorCode::BadModel, path.string() + ": " + error.message());
+  return there;
+}
+
 std::string read_model_file(const std::filesystem::path& path, uintmax_t most) {
   return read_file(path, most, ErrorCode::BadModel);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "reel/base/model_file.h"
 #include "reel/config/json_reader.h"
 
 namespace reel::config {
@@ -78,13 +79,6 @@ std::vector<Part> parts_of(const ModelIndex& index) {
          {{"preprocessor_config.json", "processor_config.json"}}});
   }
   return parts;
-}
-
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  const bool there = fs::exists(path, error);
-  if (error) throw Error(ErrorCode::BadModel, path.string() + ": " + error.message());
-  return there;
 }
 
 bool is_folder(const fs::path& path) {

@@ -21,13 +21,6 @@ constexpr uintmax_t kMaxIndex = 100'000'000;
   throw Error(ErrorCode::BadModel, path.string() + ": " + what);
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  const bool there = fs::exists(path, error);
-  if (error) bad(path, error.message());
-  return there;
-}
-
 /// Why there is no checkpoint to open.
 std::string what_instead(const fs::path& folder, const std::string& single) {
   std::error_code error;

@@ -210,5 +210,13 @@ TEST(ModelFolder, FollowsTheLinksOfTheCache) {
   EXPECT_NO_THROW(open_model_folder(cache / "snapshots/1"));
 }
 
+TEST(ModelFolder, SaysWhyItCannotBeRead) {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_symlink("model_index.json", folder / "model_index.json");
+  EXPECT_THAT(
+      [&] { open_model_folder(folder.path()); },
+      testing::ThrowsMessage<Error>(testing::HasSubstr("model_index.json: Too many levels")));
+}
+
 }  // namespace
 }  // namespace reel::config

@@ -7,6 +7,10 @@
 
 namespace reel {
 
+/// Whether there is such a file or folder. Throws Error(BadModel) where that cannot be told:
+/// without permission, or in a loop of links.
+bool is_there(const std::filesystem::path& path);
+
 /// The bytes of a file in a model's folder. Throws Error(BadModel) for what cannot be read, is no
 /// file (a pipe is not waited for) or has more than `most` bytes.
 std::string read_model_file(const std::filesystem::path& path, uintmax_t most);
