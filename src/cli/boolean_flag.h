@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace CLI {
@@ -8,6 +9,9 @@ class Option;
 }  // namespace CLI
 
 namespace reel::cli {
+
+/// true or false, in letters of any size; nothing for any other text.
+std::optional<bool> read_boolean(std::string text);
 
 /// `--flag`, `--flag true` and `--flag false`, as SGLang's StoreBoolean.
 CLI::Option* add_boolean(CLI::App& app, const std::string& name, bool& value,

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <functional>
 
+#include "boolean_flag.h"
 #include "reel/base/error.h"
 
 namespace reel::cli {
@@ -48,10 +48,7 @@ std::vector<Words> read_config(const std::string& path) try {
           if (value.IsScalar()) words.push_back(value.as<std::string>());
           for (const auto& item : value) words.push_back(item.as<std::string>());
           // A plain flag takes its value in the same word, or takes none.
-          const std::string lower = CLI::detail::to_lower(words.back());
-          if (value.IsScalar() && (lower == "true" || lower == "false")) {
-            words = {words[0] + "=" + words[1]};
-          }
+          if (value.IsScalar() && read_boolean(words[1])) words = {words[0] + "=" + words[1]};
           all.push_back(std::move(words));
         }
       };
