@@ -217,13 +217,13 @@ gen::Frames decode_video(std::string_view file, const VideoLimits& limits) {
                                                  file.size(), limits.picture.bytes));
   }
   if (file.starts_with("GIF8")) return read_gif_video(file, limits);
-  if (is_picture(file) && is_animated(file)) {
+  if (!is_picture(file)) return read_container(file, limits);
+  if (is_animated(file)) {
     throw Error(
         ErrorCode::Unsupported,
         "an animated PNG or WebP: expected a video in MP4, MOV, WebM, Matroska, AVI or GIF");
   }
-  if (is_picture(file)) return one_frame(decode_image(file, limits.picture));
-  return read_container(file, limits);
+  return one_frame(decode_image(file, limits.picture));
 }
 
 gen::Frames read_frames(const fs::path& folder, const VideoLimits& limits) {
